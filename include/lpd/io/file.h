@@ -1,0 +1,19 @@
+/* io/file - small files at start-up: read whole, written whole (temporary, fsync, rename). */
+#ifndef LPD_IO_FILE_H
+#define LPD_IO_FILE_H
+
+#include <lpd/base/err.h>
+#include <lpd/base/scope.h>
+
+/* LP_NOT_FOUND when there is none, LP_TOO_LARGE beyond the limit, LP_CONFIG otherwise, in words. */
+enum lp_code lp_file_read(struct lp_scope *scope, struct lp_span *out, const char *path, size_t limit,
+			  struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_file_write(const char *path, struct lp_span bytes, unsigned mode, struct lp_err *e) LP_MUST_USE;
+/* The folder, made with mode 0700 where missing (parents too). */
+enum lp_code lp_folder_make(const char *path, struct lp_err *e) LP_MUST_USE;
+/* A lock file held until the scope ends: a second holder gets LP_CONFIG naming the first's pid. */
+enum lp_code lp_folder_lock(struct lp_scope *scope, const char *path, struct lp_err *e) LP_MUST_USE;
+/* Remove plain files whose names begin with prefix: what an earlier run left. */
+void lp_folder_sweep(const char *path, const char *prefix);
+
+#endif

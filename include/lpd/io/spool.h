@@ -1,0 +1,44 @@
+/* io/spool - bytes kept for later: in memory up to a size, beyond that in a file (unlinked from the start).
+ *
+ * For uploads that may have to be sent twice and for results that wait to be fetched.  One writer, then any
+ * number of readers.  Disk work goes to the pool; the loop never waits for it. */
+#ifndef LPD_IO_SPOOL_H
+#define LPD_IO_SPOOL_H
+
+#include <lpd/base/err.h>
+#include <lpd/io/loop.h>
+
+struct lp_spool;
+struct lp_spool_reader;
+
+/* Shared bounds of many spools: owned by the node. */
+struct lp_spool_budget {
+	const char *dir;		/* where files go; must exist */
+	size_t memory_each;		/* bytes of one kept in memory: 256 KiB */
+	int64_t total;			/* bytes of all, memory and disk; more is LP_NO_ROOM */
+	int64_t used;
+	int64_t used_memory;
+};
+
+struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget);
+/* Copies.  LP_NO_ROOM when the budget is spent; LP_STORE when the disk failed (perhaps on an earlier write). */
+enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e) LP_MUST_USE;
+size_t lp_spool_room(const struct lp_spool *spool);	/* bytes welcome now; 0 while the disk is behind */
+void lp_spool_end(struct lp_spool *spool);
+/* Heard when there is room again, when the end is safe on its medium, or when it failed. */
+void lp_spool_watch(struct lp_spool *spool, void (*on_event)(void *self), void *self);
+bool lp_spool_ready(const struct lp_spool *spool);	/* ended and readable */
+const struct lp_err *lp_spool_err(const struct lp_spool *spool);
+int64_t lp_spool_size(const struct lp_spool *spool);
+/* The first bytes (at most 64 KiB are kept in memory even when the rest is on disk): for header parsers. */
+struct lp_span lp_spool_head(const struct lp_spool *spool);
+
+/* A reader lives in its own scope and keeps the spool's bytes alive beyond the spool's scope. */
+struct lp_spool_reader *lp_spool_read(struct lp_scope *scope, struct lp_spool *spool, void (*on_event)(void *self),
+				      void *self);
+struct lp_span lp_spool_peek(struct lp_spool_reader *reader);	/* bytes ready now; empty: an event comes, or the end */
+void lp_spool_consume(struct lp_spool_reader *reader, size_t n);
+bool lp_spool_at_end(const struct lp_spool_reader *reader);
+const struct lp_err *lp_spool_reader_err(const struct lp_spool_reader *reader);
+
+#endif
