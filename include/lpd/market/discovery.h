@@ -1,0 +1,33 @@
+/* market/discovery - keeps the roster true: asks every configured orchestrator by GetOrchestrator, in the
+ * background, with deadlines and at a bounded rate; again when a job wants fresher news. */
+#ifndef LPD_MARKET_DISCOVERY_H
+#define LPD_MARKET_DISCOVERY_H
+
+#include <lpd/base/log.h>
+#include <lpd/base/metric.h>
+#include <lpd/io/client.h>
+#include <lpd/market/roster.h>
+
+struct lp_discovery_want {
+	struct lp_loop *loop;
+	struct lp_client *client;
+	struct lp_roster *roster;
+	const struct lp_url *addresses;	/* -orchAddr */
+	int n_addresses;
+	struct lp_span version;		/* what we say we are */
+	int64_t interval;		/* between rounds: 1 min (a round also renews tokens in time) */
+	int64_t timeout;		/* of one question: 3 s */
+	int at_once;			/* questions under way: 64 */
+	struct lp_log *log;
+	struct lp_metrics *metrics;
+};
+
+struct lp_discovery;
+struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_discovery_want *want);
+/* Ask this one (or, NULL, all that are stale or unreached) now; joined to a question under way. on_done comes
+ * when it is answered or failed.  Asks of one row are at least 200 ms apart. */
+void lp_discovery_refresh(struct lp_discovery *discovery, struct lp_scope *scope, struct lp_orch *orch,
+			  void (*on_done)(void *self), void *self);
+bool lp_discovery_first_round_done(const struct lp_discovery *discovery);
+
+#endif

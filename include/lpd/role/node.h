@@ -1,0 +1,60 @@
+/* role/node - everything that one lpd instance owns, so that a test can hold five of them.
+ *
+ * Only the roles, the subcommands and main see it; the parts are handed what they need. */
+#ifndef LPD_ROLE_NODE_H
+#define LPD_ROLE_NODE_H
+
+#include <lpd/base/log.h>
+#include <lpd/base/metric.h>
+#include <lpd/base/random.h>
+#include <lpd/front/media.h>
+#include <lpd/io/client.h>
+#include <lpd/io/loop.h>
+#include <lpd/io/router.h>
+#include <lpd/io/server.h>
+#include <lpd/options/options.h>
+#include <lpd/run/runner.h>
+
+struct lp_gateway;
+struct lp_orchestrator;
+struct lp_admin;
+
+struct lp_node {
+	struct lp_scope *scope;
+	struct lp_loop *loop;
+	struct lp_log *log;
+	struct lp_metrics *metrics;
+	const struct lp_options *options;
+	const char *data_dir;
+	struct lp_dice dice;
+	struct lp_client *client;	/* job path */
+	struct lp_media *media;
+	struct lp_gateway *gateway;	/* NULL: not this role */
+	struct lp_orchestrator *orchestrator;
+	struct lp_admin *admin;
+	int jobs;			/* running now, all roles: draining waits for 0 */
+	bool draining;
+};
+
+/* Opens what all roles share, then each role that -mode names.  LP_CONFIG in words: exit 1. */
+struct lp_node_want {
+	struct lp_loop *loop;
+	struct lp_log *log;
+	const struct lp_options *options;
+	uint64_t seed;			/* of the dice; 0: random */
+};
+enum lp_code lp_node_open(struct lp_scope *scope, struct lp_node **out, const struct lp_node_want *want,
+			  struct lp_err *e) LP_MUST_USE;
+/* Take no more, finish what runs (at most -drainTimeout), then stop the loop. */
+void lp_node_drain(struct lp_node *node);
+void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */
+
+/* One role: what node.c needs to know of it. */
+struct lp_role {
+	const char *name;
+	enum lp_code (*open)(struct lp_node *node, struct lp_err *e);
+	void (*drain)(struct lp_node *node);
+};
+extern const struct lp_role lp_role_gateway, lp_role_orchestrator;
+
+#endif
