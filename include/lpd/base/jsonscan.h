@@ -26,8 +26,8 @@ struct lp_jval lp_jscan_get(struct lp_jval object, const char *key);
 bool lp_jscan_each(struct lp_jval array, size_t *at, struct lp_jval *element);
 /* Members likewise; key is raw, without quotes. */
 bool lp_jscan_each_member(struct lp_jval object, size_t *at, struct lp_span *key, struct lp_jval *value);
-/* A string's bytes when it has no escapes: borrowed.  False when it is no string or has a backslash other
- * than \/ (which base64 may carry: use lp_jscan_unescape). */
+/* A string's bytes when it has no escapes: borrowed.  False when it is no string or has a backslash (some
+ * encoders write \/ into base64: use lp_jscan_unescape then). */
 bool lp_jscan_plain(struct lp_jval string, struct lp_span *out);
 /* Unescape into to (cap bytes; never longer than the raw text).  False: no string, bad escape or no room. */
 bool lp_jscan_unescape(struct lp_jval string, char *to, size_t cap, size_t *len);

@@ -28,7 +28,8 @@ struct lp_log_sink {
 	void *self;
 };
 
-/* A sink that writes to a descriptor with one write(2) a line. */
+/* A sink that writes to a descriptor with one write(2) a line, and reads the system's wall clock (set wall to
+ * NULL after this for lines without a time).  Lines end at 4,096 bytes; what is longer is cut. */
 void lp_log_to_fd(struct lp_log_sink *sink, int fd, enum lp_level level);
 
 struct lp_log;

@@ -1,7 +1,7 @@
 /* base/map - the one hash map: bytes to pointer.
  *
- * Keys are copied; values are the caller's.  The hash is SipHash-1-3 under a key drawn at random once per
- * process, since peers choose the keys.  Order of walking is insertion order (deletions keep it). */
+ * Keys are copied; values are the caller's.  The hash is SipHash-1-3 under a key drawn at random for each
+ * map, since peers choose the keys.  Order of walking is insertion order (deletions keep it). */
 #ifndef LPD_BASE_MAP_H
 #define LPD_BASE_MAP_H
 
