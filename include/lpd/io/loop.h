@@ -46,5 +46,6 @@ void lp_loop_on_signal(struct lp_loop *loop, enum lp_signal signal, void (*fn)(v
 
 /* The longest turn of the loop so far in microseconds (handshakes included), reset by reading. */
 int64_t lp_loop_longest_turn(struct lp_loop *loop);
+uint64_t lp_loop_stalls(const struct lp_loop *loop);	/* turns of over 50 ms since the start */
 
 #endif

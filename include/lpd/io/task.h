@@ -39,11 +39,14 @@ struct lp_task {
 	struct lp_metrics *metrics;	/* state times are counted here; may be NULL */
 	int state;
 	enum lp_code aborted;		/* LP_OK, or why */
+	enum lp_code late;		/* an abort that came while settled, or LP_OK */
 	bool woken, sleeping, aborting, in_step, done;
+	bool settled;			/* on_abort was entered and not gone back on */
 	struct lp_ready ready;
 	struct lp_timer deadline;
 	enum lp_code deadline_code;
 	struct lp_link live;		/* in the list of all live tasks, for reports */
+	int64_t started;		/* mono */
 	int64_t entered;		/* mono, when the state was entered */
 	struct {
 		int8_t state;
@@ -52,16 +55,20 @@ struct lp_task {
 	unsigned trailed;
 };
 
-/* Starts in state 0, from the loop.  The struct is the caller's and must stay until on_done. */
+/* Starts in state 0, from the loop.  The struct is the caller's, zeroed at first, and must stay until on_done;
+ * on_done and metrics are set by the caller. */
 void lp_task_start(struct lp_task *t, struct lp_loop *loop, const struct lp_machine *m, void *self);
 void lp_task_wake(struct lp_task *t);
 
 /* Go to on_abort as soon as the running step returns; only the first one counts, and one that comes when
- * on_abort was already entered by itself or by an abort changes nothing. */
+ * on_abort was already entered by itself or by an abort changes nothing.  But when the machine, having entered
+ * on_abort by itself, goes back to a state before it (another try), it can be aborted again, and an abort that
+ * came meanwhile counts then: on_abort is entered once more instead. */
 void lp_task_abort(struct lp_task *t, enum lp_code why);
 void lp_task_deadline(struct lp_task *t, int64_t after, enum lp_code why);	/* LP_NEVER takes it away */
 
-/* Take a task out without running it further (its owner is being closed).  Fine on a zeroed one. */
+/* Take a task out without running it further (its owner is being closed).  Fine on a zeroed or finished one;
+ * never from inside its own step. */
 void lp_task_drop(struct lp_task *t);
 
 /* "intake 0ms > select 2ms > send 103ms": the states walked through and the time in each. */

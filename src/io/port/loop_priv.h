@@ -1,0 +1,14 @@
+/* io/port/loop_priv - the libuv loop behind lp_loop, for the other files of io/port only.
+ *
+ * Handles live on the heap of the file that made them and are freed in their uv_close callback: closing
+ * the loop waits for those, and asserts that nobody left a handle open. */
+#ifndef LPD_IO_LOOP_PRIV_H
+#define LPD_IO_LOOP_PRIV_H
+
+#include <uv.h>
+
+#include <lpd/io/loop.h>
+
+uv_loop_t *lp_loop_uv(struct lp_loop *loop);
+
+#endif
