@@ -1,11 +1,8 @@
 /* URLs, header values, percent encoding, media types and status texts. */
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <lpd/base/assert.h>
-#include <lpd/base/buf.h>
 #include <lpd/io/http.h>
 
 #define URL_MAX 8192

@@ -1,15 +1,12 @@
 /* A binary heap of borrowed timers; each knows its place, so that clearing one is O(log n). */
-#include <stdlib.h>
-
-#include <lpd/base/assert.h>
+#include <lpd/base/mem.h>
 
 #include "timer_priv.h"
 
 struct lp_timers *lp_timers_new(void)
 {
-	struct lp_timers *timers = calloc(1, sizeof(*timers));
+	struct lp_timers *timers = lp_mem_zeroed(1, sizeof(*timers));
 
-	lp_assert(timers != NULL);
 	lp_list_init(&timers->tasks);
 	return timers;
 }
@@ -29,8 +26,8 @@ void lp_timers_free(struct lp_timers **where)
 		lp_link_out(lp_list_first(&timers->tasks));
 	if (timers->told)
 		lp_witness_remove(&timers->witness);
-	free(timers->heap);
-	free(timers);
+	lp_mem_free(timers->heap);
+	lp_mem_free(timers);
 	*where = NULL;
 }
 
@@ -72,8 +69,7 @@ static void grow(struct lp_timers *timers)
 	if (timers->n < timers->cap)
 		return;
 	timers->cap = timers->cap ? 2 * timers->cap : 64;
-	timers->heap = realloc(timers->heap, (size_t)timers->cap * sizeof(struct lp_timer *));
-	lp_assert(timers->heap != NULL);
+	timers->heap = lp_mem_grow(timers->heap, (size_t)timers->cap * sizeof(struct lp_timer *));
 }
 
 void lp_timer_set(struct lp_timer *timer, struct lp_loop *loop, int64_t after)
