@@ -1,0 +1,63 @@
+/* docs_gen - writes docs/generated/ from the tables in the program: docs_gen FOLDER.
+ *
+ * Each document is a function below; what it prints comes from the same rows that the program runs on. */
+#include <stdio.h>
+#include <string.h>
+
+static void write_errors(FILE *to)
+{
+	fputs("# Errors\n\n"
+	      "Every way things go wrong, from `include/lpd/base/errors.def`. `code` is stable and stands in error\n"
+	      "bodies, logs and metrics; `status` is what a client of ours is answered; `fault` is whose it is;\n"
+	      "`next` is what a gateway does when an orchestrator's part of a job ends so.\n\n"
+	      "| code | status | fault | next | words |\n|---|---|---|---|---|\n", to);
+#define X(NAME, code, status, fault, next, words) \
+	fprintf(to, "| `%s` | %d | %s | %s | %s |\n", code, status, #fault, #next, words);
+#include <lpd/base/errors.def>
+#undef X
+}
+
+static void write_metrics(FILE *to)
+{
+	fputs("# Metrics\n\n"
+	      "Every counter, gauge and histogram of `/metrics` on the admin address, from\n"
+	      "`include/lpd/base/metrics.def`. SECONDS is a histogram.\n\n"
+	      "| name | kind | labels | what it says |\n|---|---|---|---|\n", to);
+#define X(NAME, name, kind, labels, help) fprintf(to, "| `%s` | %s | %s | %s |\n", name, #kind, labels, help);
+#include <lpd/base/metrics.def>
+#undef X
+}
+
+static const struct document {
+	const char *file;
+	void (*write)(FILE *to);
+} documents[] = {
+	{ "errors.md", write_errors },
+	{ "metrics.md", write_metrics },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fputs("docs_gen FOLDER\n", stderr);
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof(documents) / sizeof(*documents); i++) {
+		char path[4096];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s", argv[1], documents[i].file);
+		file = fopen(path, "w");
+		if (!file) {
+			perror(path);
+			return 1;
+		}
+		fputs("<!-- Written by ./dev docs; edit the tables, not this. -->\n", file);
+		documents[i].write(file);
+		if (fclose(file)) {
+			perror(path);
+			return 1;
+		}
+	}
+	return 0;
+}

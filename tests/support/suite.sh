@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# suite - all that CI runs.  Called as ./dev test [--deep].
+#
+# Every stage runs even when an earlier one failed; each appends its results, one line per test, to
+# build/test/results, and tally.py counts them at the end.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+deep=no
+case ${1:-} in
+"") ;;
+--deep) deep=yes ;;
+*) echo "./dev test [--deep]" >&2; exit 1 ;;
+esac
+jobs=${LPD_JOBS:-$(nproc)}
+out=build/test
+tally=tests/support/tally.py
+began=$SECONDS
+rm -rf $out
+mkdir -p $out
+: >$out/results
+export CCACHE_BASEDIR=$PWD UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1
+
+# step WORDS COMMAND...: one line with the time it took and what the command says in $said; below it what the
+# command wrote to stderr, which is only what failed.  Its exit status is the command's.
+step() {
+	local words=$1 start=$SECONDS rc=0
+	shift
+	printf '%-48s' "$words"
+	said=""
+	"$@" 2>$out/stderr || rc=$?
+	printf '%5d s  %s\n' $((SECONDS - start)) "$([ $rc = 0 ] && echo ok || echo FAILED)${said:+, $said}"
+	cat $out/stderr
+	return $rc
+}
+
+# note NAME RC LOG: one result for a whole step.
+note() { python3 $tally one "$1" "$2" "$3" >>$out/results; }
+
+build() {	# PRESET
+	local log=$out/build-$1.log rc=0
+	{ cmake --preset "$1" -DLP_WERROR=ON && cmake --build "build/$1" -j "$jobs"; } >"$log" 2>&1 || rc=1
+	[ $rc = 0 ] || grep -E 'error:|warning:|Error|undefined reference' "$log" | head -20 >&2 || tail -20 "$log" >&2
+	note "build $1" $rc "$log" 2>/dev/null
+	return $rc
+}
+
+# run_tests PRESET [CTEST OPTIONS]: the programs of a build, test by test.
+run_tests() {
+	local preset=$1 report=$PWD/$out/$1.xml rc=0 before after
+	shift
+	rm -f "$report"
+	$unrandomised ctest --test-dir "build/$preset" -j "$((jobs + 1))" --output-junit "$report" --quiet \
+		--test-output-size-passed 1000000 --test-output-size-failed 1000000 "$@" >"$out/$preset.log" 2>&1 || rc=1
+	before=$(wc -l <$out/results)
+	python3 $tally ctest "$report" "$preset" >>$out/results || rc=1
+	after=$(wc -l <$out/results)
+	said="$((after - before)) tests"
+	return $rc
+}
+
+# Thread sanitizer: the programs into which the linker took the thread pool.
+uses_pool() {
+	local program
+	for program in build/tsan/tests/unit_* build/tsan/tests/sim_*; do
+		[ -x "$program" ] && nm "$program" | grep -qE ' T lp_pool_' && printf '%s|' "${program##*/}"
+	done
+}
+
+tsan() {
+	local programs
+	programs=$(uses_pool)
+	[ -n "$programs" ] || return 0
+	TSAN_OPTIONS=halt_on_error=1 run_tests tsan -R "^(${programs%|})\$"
+}
+
+lint() {
+	local rc=0
+	tests/lint/all.sh >$out/lint.log 2>&1 || rc=$?
+	python3 $tally lines lint $out/lint.log $rc >>$out/results
+	return $rc
+}
+
+fuzz() {	# SECONDS for each target
+	local rc=0
+	FUZZ_BUILT=yes tests/fuzz/fuzz.sh all "$1" >$out/fuzz.log 2>&1 || rc=$?
+	python3 $tally lines fuzz $out/fuzz.log $rc >>$out/results
+	return $rc
+}
+
+documents() {
+	local rc=0
+	tests/docs/docs.sh check >$out/docs.log 2>&1 || rc=$?
+	note "docs: the generated documents are fresh" $rc $out/docs.log
+	return $rc
+}
+
+# build/release/lpd: stripped, at most 3 MB, and dynamically linked but for llhttp.
+binary() {
+	local rc=0 size
+	size=$(stat -c %s build/release/lpd)
+	{
+		[ "$size" -le 3145728 ] && echo "ok size of lpd is at most 3 MB" || echo "not ok size of lpd is at most 3 MB: $size"
+		if nm build/release/lpd >$out/nm.log 2>&1 && [ -s $out/nm.log ] && ! grep -q 'no symbols' $out/nm.log; then
+			echo "not ok lpd is stripped"
+		else
+			echo "ok lpd is stripped"
+		fi
+		if ldd build/release/lpd | grep -q llhttp; then
+			echo "not ok llhttp is linked statically"
+		else
+			echo "ok llhttp is linked statically"
+		fi
+	} >$out/binary.log
+	grep -q '^not ok' $out/binary.log && rc=1
+	python3 $tally lines release $out/binary.log $rc >>$out/results
+	return $rc
+}
+
+# End to end: tests/e2e/test_* against the release build.  Each says "ok ...", "not ok ..." or "skip ...: why",
+# or ends with 77 and the reason.
+end_to_end() {
+	local test name one rc=0
+	for test in tests/e2e/test_*; do
+		[ -x "$test" ] || continue
+		name=$(basename "${test%.*}")
+		one=0
+		LPD=$PWD/build/release/lpd timeout -k 10 300 "$test" >"$out/$name.log" 2>&1 </dev/null || one=$?
+		python3 $tally lines "e2e ${name#test_}" "$out/$name.log" $one >>$out/results
+		[ $one = 0 ] || [ $one = 77 ] || rc=1
+	done
+	return $rc
+}
+
+memcheck() {
+	local program name one rc=0
+	for program in build/debug/tests/sim_*; do
+		[ -x "$program" ] || continue
+		name=$(basename "$program")
+		one=0
+		timeout -k 10 900 valgrind -q --error-exitcode=9 --leak-check=full "$program" >"$out/valgrind-$name.log" 2>&1 || one=$?
+		note "valgrind: $name" $one "$out/valgrind-$name.log"
+		[ $one = 0 ] || rc=1
+	done
+	return $rc
+}
+
+# Lines of the pure, money-moving folders that tests reach; the whole report stays in build/test/coverage.txt.
+coverage() {
+	local rc=0
+	ctest --test-dir build/coverage -j "$jobs" --quiet >$out/coverage.log 2>&1
+	gcovr -r . --object-directory build/coverage -f 'src/' -e 'src/proto/' >$out/coverage.txt 2>&1
+	gcovr -r . --object-directory build/coverage -f 'src/(eth|pay|market)/' --fail-under-line 95 \
+		>$out/coverage-pure.log 2>&1 || rc=$?
+	note "coverage: eth, pay and market are at least 95 %" $rc $out/coverage-pure.log
+	return $rc
+}
+
+# A sanitizer may want addresses where they were in every run; where that is forbidden, it does without.
+unrandomised=""
+setarch "$(uname -m)" -R true 2>/dev/null && unrandomised="setarch $(uname -m) -R"
+
+bring_test_set() {
+	tests/support/deps.sh --test >$out/deps.log 2>&1 || echo "the test set could not be installed: $out/deps.log"
+}
+
+tests/support/deps.sh --build || exit 1
+bring_test_set &		# while the compilers work
+deps=$!
+
+step "build debug (gcc, warnings are errors)" build debug && debug=yes || debug=no
+wait $deps
+command -v python3 >/dev/null || { echo "python3 is missing: ./dev deps --test"; echo "0 passed, 1 failed"; exit 1; }
+[ "$debug" = no ] || step "unit and simulation tests" run_tests debug
+step "build release" build release && step "the binary" binary
+step "build asan (clang, address and undefined)" build asan && step "all tests under ASan and UBSan" run_tests asan
+step "build tsan (clang, threads)" build tsan && step "what uses the pool under TSan" tsan
+step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes ] && echo 30 || echo 4)"
+[ "$debug" = no ] || step "lint" lint
+[ "$debug" = no ] || step "generated documents" documents
+[ ! -x build/release/lpd ] || step "end to end" end_to_end
+if [ $deep = yes ]; then
+	step "simulations under valgrind" memcheck
+	step "build coverage" build coverage && step "coverage" coverage
+fi
+printf '\nall of it took %d s\n' $((SECONDS - began))
+python3 $tally sum $out/results
