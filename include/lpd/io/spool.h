@@ -33,6 +33,10 @@ int64_t lp_spool_size(const struct lp_spool *spool);
 /* The first bytes (at most 64 KiB are kept in memory even when the rest is on disk): for header parsers. */
 struct lp_span lp_spool_head(const struct lp_spool *spool);
 
+/* A second handle of the same bytes, in another scope: they live until the last handle and reader are gone, and
+ * count once.  For what keeps a result longer than the job that brought it. */
+struct lp_spool *lp_spool_share(struct lp_scope *scope, struct lp_spool *spool);
+
 /* A reader lives in its own scope and keeps the spool's bytes alive beyond the spool's scope. */
 struct lp_spool_reader *lp_spool_read(struct lp_scope *scope, struct lp_spool *spool, void (*on_event)(void *self),
 				      void *self);

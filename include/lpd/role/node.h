@@ -12,6 +12,7 @@
 #include <lpd/io/loop.h>
 #include <lpd/io/router.h>
 #include <lpd/io/server.h>
+#include <lpd/io/timer.h>
 #include <lpd/options/options.h>
 #include <lpd/run/runner.h>
 
@@ -34,6 +35,9 @@ struct lp_node {
 	struct lp_admin *admin;
 	int jobs;			/* running now, all roles: draining waits for 0 */
 	bool draining;
+	const struct lp_role *roles[4];	/* ended by NULL */
+	struct lp_timer drain_timer;
+	int64_t started;		/* mono */
 };
 
 /* Opens what all roles share, then each role that -mode names.  LP_CONFIG in words: exit 1. */
@@ -49,12 +53,19 @@ enum lp_code lp_node_open(struct lp_scope *scope, struct lp_node **out, const st
 void lp_node_drain(struct lp_node *node);
 void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */
 
-/* One role: what node.c needs to know of it. */
+/* One role: what node.c and admin.c need to know of it.  All but name and open may be NULL. */
 struct lp_role {
-	const char *name;
+	const char *name;		/* as -mode names it */
 	enum lp_code (*open)(struct lp_node *node, struct lp_err *e);
 	void (*drain)(struct lp_node *node);
+	void (*reload)(struct lp_node *node);				/* SIGHUP: certificates */
+	bool (*ready)(struct lp_node *node, struct lp_buf *why);	/* false: why, in words, is added */
+	void (*status)(struct lp_node *node, struct lp_buf *json);	/* adds one JSON object */
 };
 extern const struct lp_role lp_role_gateway, lp_role_orchestrator;
+
+/* Routes of -cliAddr (on loopback only): /healthz /readyz /status /metrics.  Opened when the option is given. */
+enum lp_code lp_admin_open(struct lp_node *node, struct lp_err *e) LP_MUST_USE;
+uint16_t lp_admin_port(const struct lp_admin *admin);
 
 #endif
