@@ -1,5 +1,6 @@
 #include <lpd/base/json.h>
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,7 +152,9 @@ static size_t shortest_digits(double n, char digits[20], int *exponent)
 {
 	char text[40];
 
-	for (int precision = 14; precision <= 16; precision++) {
+	/* Numbers of up to 15 digits come back unharmed, so there is no need to try fewer; but the tiniest have
+	 * not even 15. */
+	for (int precision = n < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision, n);
 		if (strtod(text, NULL) == n)
 			break;
