@@ -43,7 +43,8 @@ struct lp_capabilities {
 void lp_capabilities_init(struct lp_capabilities *caps, struct lp_scope *scope, struct lp_span version);
 void lp_capabilities_set(struct lp_capabilities *caps, uint32_t capability);
 bool lp_capabilities_has(const struct lp_capabilities *caps, uint32_t capability);
-/* Adds the model (the capability's bit and capacity entry too); capacities of one capability add up. */
+/* Adds the model, with the capability's bit and its capacity entry, which counts 1 as the network's does (slots
+ * are counted per model); slots of a model that is there already add up, and one warm entry makes it warm. */
 void lp_capabilities_add_model(struct lp_scope *scope, struct lp_capabilities *caps, uint32_t capability,
 			       const struct lp_model_terms *terms);
 /* What an O says of that model, or NULL. */
