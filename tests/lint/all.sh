@@ -35,6 +35,7 @@ headers_alone() {
 [ -f build/debug/compile_commands.json ] && [ -f build/debug/liblpd_base.a ] || ./dev build debug >/dev/null || exit 1
 
 python3 tests/lint/rules.py || bad=1
+report rules_test "each rule refuses what it should" tests/lint/rules_test.py
 python3 tests/lint/symbols.py build/debug || bad=1
 report alone "every public header compiles by itself" headers_alone
 mapfile -t scripts < <(git -c safe.directory="$PWD" ls-files -co --exclude-standard -- '*.sh' dev .ci/run)
