@@ -268,7 +268,8 @@ static const char *read_unix(struct lp_scope *scope, struct lp_url *url, struct 
 	if (file.len > UNIX_PATH_MAX)
 		return "the path of a unix socket is too long";
 	url->unix_path = lp_strdup(scope, file);
-	url->host = LP_SPAN("localhost");
+	url->host = LP_SPAN("localhost");	/* what a Host header says */
+	url->port = 0;
 	if (colon >= 0)
 		url->path = lp_span_dup(scope, lp_span_skip(text, (size_t)colon + 1));
 	return NULL;

@@ -1,0 +1,55 @@
+/* Work for libuv's threads.  An item lives on the heap until its thread is done with it; its scope only
+ * holds a deferred call that marks it dropped. */
+#include <lpd/base/assert.h>
+#include <lpd/base/mem.h>
+#include <lpd/io/pool.h>
+
+#include "loop_priv.h"
+
+struct item {
+	uv_work_t uv;
+	struct lp_work work;
+	struct lp_scope *scope;		/* NULL once it has closed */
+};
+
+static void drop(void *arg)
+{
+	struct item *item = arg;
+
+	item->scope = NULL;
+}
+
+static void on_thread(uv_work_t *uv)
+{
+	struct item *item = uv->data;
+
+	item->work.fn(item->work.arg);
+}
+
+static void on_return(uv_work_t *uv, int status)
+{
+	struct item *item = uv->data;
+	const struct lp_work *work = &item->work;
+
+	lp_assert(status == 0);		/* nothing cancels: work that was asked for is done */
+	if (item->scope) {
+		lp_undefer(item->scope, drop, item);
+		if (work->done)
+			work->done(work->self, work->arg);	/* may close the scope */
+	}
+	if (work->free_arg)
+		work->free_arg(work->arg);
+	lp_mem_free(item);
+}
+
+void lp_pool_run(struct lp_scope *scope, struct lp_loop *loop, const struct lp_work *work)
+{
+	struct item *item = lp_mem_get(sizeof(*item));
+
+	item->uv.data = item;
+	item->work = *work;
+	item->scope = scope;
+	lp_defer(scope, drop, item);
+	int failed = uv_queue_work(lp_loop_uv(loop), &item->uv, on_thread, on_return);
+	lp_assert(failed == 0);
+}
