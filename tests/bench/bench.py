@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""bench - gateway, orchestrator and an instant runner against nginx doing the same two hops, in the same run.
+
+    ./dev bench [NAME...]      llm  text-to-image  slow  relay  inflight  growth  idle  start; all without a name
+
+Prints "name value unit" lines, ratios among them, and writes build/bench.json.  A figure is the median of
+rounds in which lpd and nginx took turns.  It fails when something breaks, never because of a time."""
+import datetime
+import json
+import os
+import platform
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from measure import BODIES, cpu, fetch, forget_peak, load, memory, peak, rounds, script_of
+from pairs import BUILD, LPD, Lpd, Nginx, Processes, Runner, TOP, answers, free_port, wait_for
+
+SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
+PAIRS = [{"lpd": Lpd, "nginx": Nginx}[name] for name in os.environ.get("BENCH_PAIRS", "lpd,nginx").split(",")]
+figures = {}
+
+# What the project aims at: figure, at least or at most, value.
+AIMS = [
+    ("llm.c100.rate_vs_nginx", ">=", 1.0), ("llm.c100.lpd.cpu", "<=", 0.12), ("text-to-image.c100.lpd.cpu", "<=", 0.20),
+    ("slow.c100.p99_vs_nginx", "<=", 1.5), ("relay.llm.bytes_vs_nginx", ">=", 0.9), ("inflight.lpd.per_job", "<=", 16),
+    ("growth.lpd", "<=", 1), ("idle.gateway.rss", "<=", 13), ("idle.gateway.private", "<=", 4),
+    ("idle.orchestrator.rss", "<=", 13), ("idle.orchestrator.private", "<=", 4), ("start.gateway", "<=", 30),
+    ("start.orchestrator", "<=", 30),
+]
+
+
+def say(name, value, unit):
+    figures[name] = {"value": round(value, 4), "unit": unit}
+    print(f"{name} {value:.4g} {unit}" if value < 1e4 else f"{name} {value:.0f} {unit}", flush=True)
+
+
+def ratio(name, what, found):
+    if "lpd" in found and "nginx" in found:
+        say(name, found["lpd"][what] / found["nginx"][what], "x")
+
+
+def load_figures(name, pairs, pipeline, clients, folder):
+    found = rounds(pairs, pipeline, clients, SECONDS, folder)
+    for pair, result in found.items():
+        say(f"{name}.{pair}.rate", result["rate"], "jobs/s")
+        say(f"{name}.{pair}.p50", result["p50"], "ms")
+        say(f"{name}.{pair}.p99", result["p99"], "ms")
+        for hop in ("gateway", "orchestrator", "cpu"):
+            say(f"{name}.{pair}.{hop}", result[hop], "ms/job")
+    for what in ("rate", "p50", "p99", "cpu"):
+        ratio(f"{name}.{what}_vs_nginx", what, found)
+
+
+def opened(folder, runner):
+    return [kind(f"{folder}/{kind.name}", runner) for kind in PAIRS]
+
+
+def with_pairs(folder, work, **runner_options):
+    """work(pairs, runner), and everything ended after it."""
+    with Runner(f"{folder}/runner", **runner_options) as runner:
+        pairs = opened(folder, runner)
+        try:
+            work(pairs, runner)
+        finally:
+            for pair in pairs:
+                pair.__exit__()
+
+
+def rates(pipeline):
+    def bench(folder):
+        with_pairs(folder, lambda pairs, _: [load_figures(f"{pipeline}.c{clients}", pairs, pipeline, clients, folder)
+                                             for clients in (1, 100, 1000)])
+    return bench
+
+
+def slow(folder):
+    """a runner that takes 100 ms, 100 clients"""
+    with_pairs(folder, lambda pairs, _: load_figures("slow.c100", pairs, "llm", 100, folder), delay=100)
+
+
+def relay(folder):
+    """an answer of 50 MB: bytes a second, and what it costs in processor and memory"""
+    size = 50 * 1024 * 1024
+
+    def once(pair, pipeline):
+        seconds, length, head = fetch(f"{pair.url}/{pipeline}", BODIES[pipeline])
+        link = re.search(rb'"url":"((?:https?:/)?/[^"]+)"', head)
+        if link:        # the picture is kept by the gateway: get it there
+            more, length, _ = fetch(link.group(1).decode() if b"://" in link.group(1) else pair.url + link.group(1).decode())
+            seconds += more
+        if length < size:
+            raise RuntimeError(f"{pair.name}: {length} bytes of {size} came")
+        return length / seconds / 1e6
+
+    def work(pairs, _):
+        for pipeline in ("llm", "text-to-image"):
+            found = {}
+            for pair in pairs:
+                pids = sum(pair.hops.values(), [])
+                once(pair, pipeline)
+                forget_peak(pids)
+                before = cpu(pids)
+                found[pair.name] = {"bytes": statistics.median(once(pair, pipeline) for _ in range(5))}
+                found[pair.name]["cpu"] = (cpu(pids) - before) / 5 * 1e3
+                say(f"relay.{pipeline}.{pair.name}.bytes", found[pair.name]["bytes"], "MB/s")
+                say(f"relay.{pipeline}.{pair.name}.cpu", found[pair.name]["cpu"], "ms/job")
+                for hop, hop_pids in pair.hops.items():
+                    say(f"relay.{pipeline}.{pair.name}.{hop}.peak", peak(hop_pids) / 1024, "MB")
+            ratio(f"relay.{pipeline}.bytes_vs_nginx", "bytes", found)
+    with_pairs(folder, work, size=size)
+
+
+def inflight(folder):
+    """10,000 jobs at once, or as many as the descriptors allow: memory for each"""
+    clients = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500)
+
+    def work(pairs, runner):
+        for pair in pairs:
+            pids = sum(pair.hops.values(), [])
+            before = memory(pids)["rss"]
+            script = script_of("llm", folder)
+            with Processes(f"{folder}/wrk") as wrk:
+                wrk.start("wrk", "wrk", "-t1", f"-c{clients}", "-d40s", "--timeout", "100s", "-s", script, f"{pair.url}/llm")
+                held = 0
+                for _ in range(60):
+                    time.sleep(0.5)
+                    now = runner.stats()["in_hand"]
+                    if now and now == held:
+                        break
+                    held = now
+                say(f"inflight.{pair.name}.jobs", held, "jobs")
+                say(f"inflight.{pair.name}.per_job", (memory(pids)["rss"] - before) / max(held, 1), "KiB")
+            wait_for(lambda: runner.stats()["in_hand"] == 0, "the jobs to end", 60)
+            pair.check()
+    with_pairs(folder, work, delay=20000)
+
+
+def growth(folder):
+    """what 100,000 jobs leave behind"""
+    def work(pairs, _):
+        for pair in pairs[:1]:
+            pids = sum(pair.hops.values(), [])
+            load(pair, "llm", 100, 2, folder)
+            time.sleep(15)
+            before, jobs = memory(pids)["rss"], 0
+            while jobs < 100000:
+                jobs += load(pair, "llm", 100, 5, folder)["jobs"]
+            time.sleep(15)      # what is kept for a while is let go, and the heap trimmed
+            say(f"growth.{pair.name}.jobs", jobs, "jobs")
+            say(f"growth.{pair.name}", (memory(pids)["rss"] - before) / 1024, "MB")
+    with_pairs(folder, work)
+
+
+def idle(folder):
+    """memory before any job"""
+    def work(pairs, _):
+        time.sleep(2)
+        for pair in pairs:
+            prefix = "idle" if pair.name == "lpd" else f"idle.{pair.name}"
+            for hop, pids in pair.hops.items():
+                held = memory(pids)
+                say(f"{prefix}.{hop}.rss", held["rss"] / 1024, "MB")
+                say(f"{prefix}.{hop}.private", held["private"] / 1024, "MB")
+    with_pairs(folder, work)
+
+
+def start(folder):
+    """from exec to the first connection accepted; the certificate is there already"""
+    with Runner(f"{folder}/runner") as runner, Lpd(f"{folder}/lpd", runner) as lpd:
+        lpd.__exit__()
+        for hop, begin, port in (("orchestrator", lpd.start_orchestrator, "service"), ("gateway", lpd.start_gateway, "http")):
+            times = []
+            for _ in range(15):
+                setattr(lpd, port, free_port())
+                began = time.monotonic()
+                process = begin()
+                wait_for(lambda: answers(getattr(lpd, port)), hop, pause=0.0005)
+                times.append((time.monotonic() - began) * 1e3)
+                process.terminate()
+                process.wait(15)
+            lpd.all.clear()
+            say(f"start.{hop}", statistics.median(times), "ms")
+            say(f"start.{hop}.best", min(times), "ms")
+
+
+BENCHES = {"idle": idle, "start": start, "llm": rates("llm"), "text-to-image": rates("text-to-image"), "slow": slow,
+           "relay": relay, "inflight": inflight, "growth": growth}
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
+    commit = subprocess.run(["git", "-c", f"safe.directory={TOP}", "-C", TOP, "describe", "--always", "--dirty"],
+                            capture_output=True, text=True).stdout.strip()
+    return {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "commit": commit,
+            "cpu": model.group(1) if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
+            "load_before": os.getloadavg()[0], "seconds_a_round": SECONDS}
+
+
+def main(names):
+    for name in names:
+        if name not in BENCHES:
+            sys.exit(f"no such bench: {name}; there are {' '.join(BENCHES)}")
+    os.environ.pop("http_proxy", None)
+    about = machine()
+    print(f"# {about['cpu']}, {about['cores']} cores, load {about['load_before']:.1f}, {about['when']}, {about['commit']}")
+    broken = []
+    for name in names or BENCHES:
+        folder = tempfile.mkdtemp(prefix=f"lpd-bench-{name}-")
+        try:
+            BENCHES[name](folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as fault:
+            print(f"# {name} broke: {fault} (logs: {folder})", flush=True)
+            broken.append(name)
+    met = {}
+    for name, than, value in AIMS:
+        if name in figures:
+            met[name] = figures[name]["value"] >= value if than == ">=" else figures[name]["value"] <= value
+            print(f"# aim {name} {than} {value}: {'met' if met[name] else 'MISSED'}, {figures[name]['value']:.4g}")
+    (TOP / "build" / "bench.json").write_text(json.dumps({"machine": about, "figures": figures, "aims": met}, indent=1))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
