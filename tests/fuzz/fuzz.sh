@@ -21,7 +21,7 @@ one() {
 	if [ $rc = 0 ]; then
 		echo "ok $name - $(sed -n 's/^Done \([0-9]*\) runs.*/\1 runs/p' "$log")"
 	else
-		tail -n 40 "$log"
+		grep -v '^#[0-9]' "$log" | tail -n 40
 		echo "not ok $name - its input is in build/fuzz/found/"
 	fi
 	return $rc

@@ -89,7 +89,7 @@ def lines(name, log, rc):
     elif not found:
         result("pass", name, "")
     if failed:
-        show(name, "script", output)
+        show(name, "script", "\n".join(line for line in output.splitlines() if not line.startswith("ok ")))
 
 
 def one(name, rc, log):
