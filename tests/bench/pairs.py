@@ -103,12 +103,12 @@ class Lpd(Processes):
     def start_orchestrator(self):
         return self.start("orchestrator", LPD, "-mode", "orchestrator", "-serviceAddr", f"127.0.0.1:{self.service}",
                           "-aiModels", self.folder / "aiModels.json", "-dataDir", self.folder / "orchestrator",
-                          "-mediaTTL", "10s", "-maxConnections", CAPACITY)
+                          "-mediaTTL", "10s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY)
 
     def start_gateway(self):
         return self.start("gateway", LPD, "-mode", "gateway", "-orchAddr", f"127.0.0.1:{self.service}",
                           "-httpAddr", f"127.0.0.1:{self.http}", "-cliAddr", f"127.0.0.1:{self.cli}",
-                          "-dataDir", self.folder / "gateway", "-mediaTTL", "10s", "-maxConnections", CAPACITY)
+                          "-dataDir", self.folder / "gateway", "-mediaTTL", "10s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY)
 
     def ready(self):
         self.check()

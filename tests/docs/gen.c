@@ -2,7 +2,8 @@
  *
  * Each document is a function below; what it prints comes from the same rows that the program runs on. */
 #include <stdio.h>
-#include <string.h>
+
+#include <lpd/options/options.h>
 
 static void write_errors(FILE *to)
 {
@@ -28,12 +29,22 @@ static void write_metrics(FILE *to)
 #undef X
 }
 
+static void write_options(FILE *to)
+{
+	struct lp_buf text = { .len = 0 };
+
+	lp_options_doc(&text);
+	fwrite(text.mem + text.off, 1, text.len, to);
+	lp_buf_clear(&text);
+}
+
 static const struct document {
 	const char *file;
 	void (*write)(FILE *to);
 } documents[] = {
 	{ "errors.md", write_errors },
 	{ "metrics.md", write_metrics },
+	{ "options.md", write_options },
 };
 
 int main(int argc, char **argv)
