@@ -132,7 +132,7 @@ struct lp_orch *lp_roster_row(struct lp_roster *roster, struct lp_span address)
 
 	if (orch)
 		return orch;
-	orch = lp_mem_zeroed(1, sizeof(*orch) + address.len);
+	orch = lp_mem_zeroed(1, sizeof(*orch) + address.len + 1);
 	orch->roster = roster;
 	memcpy(orch + 1, address.at, address.len);
 	orch->address = lp_span_of(orch + 1, address.len);

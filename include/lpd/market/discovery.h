@@ -18,6 +18,7 @@ struct lp_discovery_want {
 	int64_t interval;		/* between rounds: 1 min (a round also renews tokens in time) */
 	int64_t timeout;		/* of one question: 3 s */
 	int at_once;			/* questions under way: 64 */
+	struct lp_dice *dice;		/* spreads the times of asking */
 	struct lp_log *log;
 	struct lp_metrics *metrics;
 };

@@ -1,0 +1,355 @@
+/* market/discovery - see the header.
+ *
+ * One asker per configured address, each with its own timer: it asks, books the answer in the roster and sets
+ * the timer for the next time.  At most `at_once` questions are under way; who is due beyond that waits in
+ * line.
+ *
+ * The question carries no capabilities.  An orchestrator then answers in full (network-protocol 4.3): its own
+ * capabilities with every model, and all its prices, where a question for one capability would be told one
+ * price only; and the check of live-video capacity (4.2, step 5) that may refuse the question is left out.
+ * docs/decisions has more. */
+#include <lpd/market/discovery.h>
+
+#include <string.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/io/grpc.h>
+#include <lpd/io/timer.h>
+#include <lpd/market/refusal.h>
+
+#define APART (200 * LP_MSEC)		/* two questions to one row, at least */
+#define RETRY (LP_SEC)			/* after a failure; doubled each time, up to the interval */
+#define RENEW 180			/* seconds: a token's last ones, network-protocol 7.4 */
+
+struct asker {
+	struct lp_discovery *d;
+	struct lp_orch *orch;
+	struct lp_url url;
+	struct lp_timer timer;
+	struct lp_link due;		/* in the line of those that may not ask yet */
+	struct lp_scope *asking;	/* of the question under way; NULL: none */
+	struct lp_grpc_call *call;
+	int64_t asked_at;		/* mono; 0: never */
+	int failures;			/* in a row */
+	bool known;			/* answered or failed once */
+};
+
+struct waiter {
+	struct lp_discovery *d;
+	struct lp_link link;
+	struct lp_orch *orch;		/* NULL: any */
+	struct lp_ready ready;
+	void (*on_done)(void *self);
+	void *self;
+};
+
+struct lp_discovery {
+	struct lp_scope *scope;
+	struct lp_discovery_want want;
+	struct asker *askers;
+	int n;
+	int under_way, known;
+	struct lp_list line;
+	struct lp_list waiters;
+	struct lp_buf question;
+};
+
+static void ask(struct asker *a);
+
+static void counts(struct lp_discovery *d)
+{
+	struct lp_roster_count c;
+
+	if (!d->want.metrics)
+		return;
+	lp_roster_count(d->want.roster, &c, lp_mono(d->want.loop));
+	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("known"), c.known);
+	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("ready"), c.ready);
+	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("busy"), c.busy);
+	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("suspended"), c.suspended);
+	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("unreached"), c.unreached);
+}
+
+/* ---- who waits for news ---- */
+
+static void waiter_close(void *arg)
+{
+	struct waiter *w = arg;
+
+	lp_link_out(&w->link);
+	lp_unready(&w->ready);
+}
+
+static void waiter_run(void *self)
+{
+	struct waiter *w = self;
+
+	w->on_done(w->self);
+}
+
+static bool pending(const struct asker *a)
+{
+	return a->asking || lp_link_in(&a->due);
+}
+
+static bool all_quiet(const struct lp_discovery *d)
+{
+	return d->under_way == 0 && lp_list_empty(&d->line);
+}
+
+/* Who waits for this row hears of any outcome; who waits for anybody hears of a good one, or that nobody is
+ * being asked any more. */
+static void wake_waiters(struct lp_discovery *d, const struct lp_orch *orch, bool good)
+{
+	bool quiet = all_quiet(d);
+
+	lp_list_each(&d->waiters, w, struct waiter, link) {
+		if (w->orch ? w->orch != orch : !(good || quiet))
+			continue;
+		lp_link_out(&w->link);
+		lp_ready(d->want.loop, &w->ready);
+	}
+}
+
+/* ---- asking ---- */
+
+static int64_t spread(struct lp_discovery *d, int64_t time)
+{
+	return time + (int64_t)((lp_dice_unit(d->want.dice) - 0.5) * 0.2 * (double)time);
+}
+
+/* The next round, or sooner when the token would run into its last minutes before. */
+static int64_t next_after_answer(struct asker *a)
+{
+	const struct lp_orch_info *info = lp_orch_info(a->orch);
+	int64_t wait = spread(a->d, a->d->want.interval);
+
+	if (info && info->auth_token.present) {
+		int64_t left = (info->auth_token.expiration - RENEW) * LP_SEC - lp_wall(a->d->want.loop) - LP_SEC;
+
+		wait = left < wait ? left : wait;
+	}
+	return wait > LP_SEC ? wait : LP_SEC;
+}
+
+static int64_t next_after_failure(struct asker *a)
+{
+	int64_t wait = RETRY;
+
+	for (int i = 1; i < a->failures && wait < a->d->want.interval; i++)
+		wait *= 2;
+	return spread(a->d, wait < a->d->want.interval ? wait : a->d->want.interval);
+}
+
+static enum lp_code read_answer(struct asker *a, struct lp_orch_info *info, struct lp_err *e)
+{
+	struct lp_span message;
+	struct lp_url url;
+	enum lp_code code = lp_grpc_result(a->call, &message, e);
+
+	if (code != LP_OK)
+		return lp_grpc_status(a->call) > 0 ?
+		       lp_refusal_of_grpc(lp_grpc_status(a->call), lp_grpc_words(a->call), e) : code;
+	code = lp_orch_info_decode(a->asking, info, message, e);
+	if (code != LP_OK)
+		return code;
+	if (!info->transcoder.len || lp_url_parse(a->asking, &url, info->transcoder, NULL) != LP_OK)
+		return lp_fail(e, LP_BAD_PEER, "the orchestrator names no address for jobs");
+	if (!info->auth_token.present)
+		return lp_fail(e, LP_BAD_PEER, "the orchestrator gave no token");
+	if (!info->has_capabilities)
+		return lp_fail(e, LP_BAD_PEER, "the orchestrator does not say what it can do");
+	return LP_OK;
+}
+
+static void answered(struct asker *a, const struct lp_orch_info *info)
+{
+	struct lp_discovery *d = a->d;
+	struct lp_span address = lp_orch_address(a->orch);
+	int64_t now = lp_mono(d->want.loop);
+	int models = 0;
+
+	for (int i = 0; i < info->capabilities.n_caps; i++)
+		models += info->capabilities.caps[i].n;
+	if (a->failures || !a->known)
+		lp_log(d->want.log, LP_INFO, "orchestrator answers", "orch=%.*s models=%d ms=%lld",
+		       LP_ARG(address), models, (long long)((now - a->asked_at) / LP_MSEC));
+	a->failures = 0;
+	lp_orch_answered(a->orch, info, now - a->asked_at, now);
+}
+
+static void failed(struct asker *a, const struct lp_err *why)
+{
+	struct lp_discovery *d = a->d;
+
+	/* Said once, then only for those who look closely: a node that is down stays down for hours. */
+	lp_log_kv(d->want.log, a->failures++ ? LP_DEBUG : LP_UNUSUAL, "orchestrator not reached",
+		  "orch", lp_orch_address(a->orch).at, "code", lp_code_name(why->code), "why", lp_err_words(why), NULL);
+	lp_orch_unreached(a->orch, why, lp_mono(d->want.loop));
+}
+
+static void next_in_line(struct lp_discovery *d)
+{
+	struct lp_link *first = lp_list_first(&d->line);
+
+	if (!first || d->under_way >= d->want.at_once)
+		return;
+	lp_link_out(first);
+	ask(LP_CONTAINER(first, struct asker, due));
+}
+
+static void on_answer(void *self)
+{
+	struct asker *a = self;
+	struct lp_discovery *d = a->d;
+	struct lp_orch_info info = { 0 };
+	struct lp_err e = { 0 };
+	bool good = read_answer(a, &info, &e) == LP_OK;
+
+	if (good)
+		answered(a, &info);
+	else
+		failed(a, &e);
+	lp_timer_set(&a->timer, d->want.loop, good ? next_after_answer(a) : next_after_failure(a));
+	a->call = NULL;
+	lp_scope_close(&a->asking);
+	d->under_way--;
+	d->known += !a->known;
+	a->known = true;
+	counts(d);
+	next_in_line(d);
+	wake_waiters(d, a->orch, good);
+}
+
+static void ask(struct asker *a)
+{
+	struct lp_discovery *d = a->d;
+	struct lp_grpc_want want = {
+		.path = "/net.Orchestrator/GetOrchestrator",
+		.message = lp_buf_span(&d->question),
+		.timeout = d->want.timeout,
+	};
+
+	lp_timer_clear(&a->timer);
+	d->under_way++;
+	a->asked_at = lp_mono(d->want.loop);
+	a->asking = lp_scope_open(d->scope, "ask");
+	a->call = lp_grpc_start(a->asking, d->want.client, &a->url, &want, on_answer, a);
+}
+
+/* It is time to ask: now, or when others are done. */
+static void due(void *self)
+{
+	struct asker *a = self;
+
+	if (pending(a))
+		return;
+	if (a->d->under_way < a->d->want.at_once)
+		ask(a);
+	else
+		lp_list_add(&a->d->line, &a->due);
+}
+
+/* Soon, but not within APART of the last time. */
+static void ask_soon(struct asker *a)
+{
+	int64_t since = lp_mono(a->d->want.loop) - a->asked_at;
+
+	if (pending(a))
+		return;
+	if (!a->asked_at || since >= APART)
+		due(a);
+	else
+		lp_timer_set(&a->timer, a->d->want.loop, APART - since);
+}
+
+/* ---- the header's functions ---- */
+
+static void discovery_close(void *arg)
+{
+	struct lp_discovery *d = arg;
+
+	for (int i = 0; i < d->n; i++)
+		lp_timer_clear(&d->askers[i].timer);
+	lp_buf_clear(&d->question);
+}
+
+/* Off-chain a gateway has no address and no signature; the zero address is what peers expect to read. */
+static void write_question(struct lp_discovery *d)
+{
+	static const char nobody[20];
+	const struct lp_orch_request request = { .address = { nobody, sizeof(nobody) } };
+
+	lp_orch_request_encode(&d->question, &request);
+}
+
+static void add_asker(struct lp_discovery *d, const struct lp_url *address)
+{
+	struct lp_err ignored;
+	struct asker *a = &d->askers[d->n];
+	struct lp_span text = address->text;
+
+	/* A row is named by scheme, host and port; a path in the flag is not part of it. */
+	while (address->path.len && text.len && lp_span_ends(text, "/"))
+		text.len--;
+	for (int i = 0; i < d->n; i++)
+		if (lp_span_eq(lp_orch_address(d->askers[i].orch), text))
+			return;
+	if (lp_url_parse(d->scope, &a->url, text, &ignored) != LP_OK)
+		return;
+	a->d = d;
+	a->orch = lp_roster_row(d->want.roster, text);
+	a->timer.fire = due;
+	a->timer.self = a;
+	d->n++;
+	lp_timer_set(&a->timer, d->want.loop, 0);
+}
+
+struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_discovery_want *want)
+{
+	struct lp_discovery *d = lp_new(scope, struct lp_discovery);
+
+	d->scope = scope;
+	d->want = *want;
+	d->want.interval = want->interval ? want->interval : LP_MIN;
+	d->want.timeout = want->timeout ? want->timeout : 3 * LP_SEC;
+	d->want.at_once = want->at_once ? want->at_once : 64;
+	lp_list_init(&d->line);
+	lp_list_init(&d->waiters);
+	write_question(d);
+	lp_defer(scope, discovery_close, d);
+	d->askers = lp_new_array(scope, struct asker, (size_t)want->n_addresses);
+	for (int i = 0; i < want->n_addresses; i++)
+		add_asker(d, &want->addresses[i]);
+	return d;
+}
+
+void lp_discovery_refresh(struct lp_discovery *d, struct lp_scope *scope, struct lp_orch *orch,
+			  void (*on_done)(void *self), void *self)
+{
+	struct waiter *w = lp_new(scope, struct waiter);
+	int64_t now = lp_mono(d->want.loop);
+	bool asked = false;
+
+	*w = (struct waiter){ .d = d, .orch = orch, .on_done = on_done, .self = self };
+	w->ready.run = waiter_run;
+	w->ready.self = w;
+	lp_defer(scope, waiter_close, w);
+	for (int i = 0; i < d->n; i++) {
+		struct asker *a = &d->askers[i];
+
+		if (orch ? a->orch != orch : strcmp(lp_orch_state(a->orch, now), "unreached") != 0)
+			continue;
+		ask_soon(a);
+		asked = true;
+	}
+	if (asked)
+		lp_list_add(&d->waiters, &w->link);
+	else
+		lp_ready(d->want.loop, &w->ready);
+}
+
+bool lp_discovery_first_round_done(const struct lp_discovery *d)
+{
+	return d->known == d->n;
+}
