@@ -1,0 +1,573 @@
+/* role/gateway_job - see the header.  The steps follow in the order of the table. */
+#include "gateway_job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/base/hex.h>
+
+enum { INTAKE, ADMIT, SELECT, PAY, SEND, RELAY, FETCH, SETTLE, REPLY, DONE };
+
+static int intake(void *self);
+static int admit(void *self);
+static int choose(void *self);
+static int pay(void *self);
+static int dispatch(void *self);
+static int relay(void *self);
+static int fetch(void *self);
+static int settle(void *self);
+static int reply(void *self);
+
+static const struct lp_state states[] = {
+	[INTAKE] = { "intake", intake,   LP_TO(INTAKE) | LP_TO(ADMIT)  | LP_TO(SETTLE) },
+	[ADMIT]  = { "admit",  admit,    LP_TO(SELECT) | LP_TO(SETTLE) },
+	[SELECT] = { "select", choose,   LP_TO(SELECT) | LP_TO(PAY)    | LP_TO(SETTLE) },
+	[PAY]    = { "pay",    pay,      LP_TO(SEND)   | LP_TO(SETTLE) },
+	[SEND]   = { "send",   dispatch, LP_TO(RELAY) },
+	[RELAY]  = { "relay",  relay,    LP_TO(RELAY)  | LP_TO(FETCH)  | LP_TO(SETTLE) },
+	[FETCH]  = { "fetch",  fetch,    LP_TO(FETCH)  | LP_TO(SETTLE) },
+	[SETTLE] = { "settle", settle,   LP_TO(SELECT) | LP_TO(REPLY) },
+	[REPLY]  = { "reply",  reply,    LP_TO(REPLY)  | LP_TO(DONE) },
+	[DONE]   = { "done",   NULL,     0 },
+};
+const struct lp_machine lp_gateway_machine = { "gateway-job", states, DONE + 1, SETTLE };
+
+/* A runner that fails may be ill, or the request may be poison.  Poison must not make the round of the
+ * network, so a job may blame this many orchestrators. */
+#define FAULTS 3
+
+static int64_t now_of(const struct lp_gateway_job *j)
+{
+	return lp_mono(j->gw->node->loop);
+}
+
+static void wake(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	lp_task_wake(&j->task);
+}
+
+/* ---- INTAKE, ADMIT ---- */
+
+static int intake(void *self)
+{
+	struct lp_gateway_job *j = self;
+	const struct lp_intake_want want = {
+		.pipeline = j->pipeline,
+		.edge = LP_EDGE_GATEWAY,
+		.budget = lp_media_budget(j->gw->node->media),
+	};
+
+	if (!j->intake) {
+		j->intake = lp_intake_start(j->scope, j->ex, &want, wake, j);
+		return LP_AWAIT(INTAKE);
+	}
+	if (lp_intake_done(j->intake)) {
+		j->request = lp_intake_request(j->intake);
+		return ADMIT;
+	}
+	j->err = *lp_intake_err(j->intake);
+	return j->err.code == LP_OK ? LP_AWAIT(INTAKE) : SETTLE;
+}
+
+/* The room for keys, budgets and queues; now a bound on what one gateway carries. */
+static int admit(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	if (j->gw->n_jobs <= j->gw->max_jobs)
+		return SELECT;
+	lp_fail(&j->err, LP_UNAVAILABLE, "this gateway carries %d jobs already, which is all that it takes",
+		j->gw->max_jobs);
+	return SETTLE;
+}
+
+/* ---- SELECT ---- */
+
+static struct lp_roster_ask ask_of(const struct lp_gateway_job *j)
+{
+	return (struct lp_roster_ask){
+		.capability = j->pipeline->capability,
+		.model = j->request->model,
+		.tried = j->tried,
+		.n_tried = j->n_tried,
+		.pin = j->pin,
+		.now = now_of(j),
+	};
+}
+
+static void stop_waiting(struct lp_gateway_job *j)
+{
+	if (j->wait_began)
+		j->waited += now_of(j) - j->wait_began;
+	j->wait_began = 0;
+	lp_timer_clear(&j->chance);
+	lp_link_out(&j->waiting);
+}
+
+static void on_news(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	j->asking_news = false;
+	lp_task_wake(&j->task);
+}
+
+static void on_terms(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	j->asking_terms = false;
+	lp_task_wake(&j->task);
+}
+
+static void ask_terms(struct lp_gateway_job *j, struct lp_orch *orch)
+{
+	j->refreshed = orch;
+	j->asking_terms = true;
+	lp_discovery_refresh(j->gw->discovery, j->scope, orch, on_terms, j);
+}
+
+/* "2 full, 1 suspended": what keeps the others from it, the commonest words first. */
+static size_t count_reasons(char *to, size_t cap, const int rejected[LP_REJECTS])
+{
+	static const struct {
+		enum lp_reject reject;
+		const char *one, *many;
+	} words[] = {
+		{ LP_REJECT_BUSY, "full", "full" },
+		{ LP_REJECT_SUSPENDED, "suspended", "suspended" },
+		{ LP_REJECT_TRIED, "failed at it", "failed at it" },
+		{ LP_REJECT_MODEL, "does not offer the model", "do not offer the model" },
+		{ LP_REJECT_VERSION, "too old", "too old" },
+		{ LP_REJECT_UNREACHED, "not reached", "not reached" },
+		{ LP_REJECT_EXCLUDED, "excluded", "excluded" },
+	};
+	size_t n = 0;
+
+	to[0] = 0;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words) && n < cap; i++) {
+		int count = rejected[words[i].reject];
+
+		if (count)
+			n += (size_t)snprintf(to + n, cap - n, "%s%d %s", n ? ", " : "", count,
+					      count == 1 ? words[i].one : words[i].many);
+	}
+	return n < cap ? n : cap - 1;
+}
+
+static bool listed(const char *list, struct lp_span model)
+{
+	return lp_span_find(lp_span(list), model) >= 0;
+}
+
+/* The models of this pipeline that anybody offers, as many as the words of an error take. */
+static void list_models(const struct lp_gateway_job *j, char *to, size_t cap)
+{
+	size_t n = 0, at = 0;
+	struct lp_orch *orch;
+
+	to[0] = 0;
+	while (lp_roster_next(j->gw->roster, &at, &orch)) {
+		const struct lp_orch_info *info = lp_orch_info(orch);
+
+		for (int c = 0; info && c < info->capabilities.n_caps; c++) {
+			const struct lp_cap_models *models = &info->capabilities.caps[c];
+
+			if (models->capability != j->pipeline->capability)
+				continue;
+			for (int i = 0; i < models->n; i++) {
+				struct lp_span model = models->models[i].model;
+
+				if (listed(to, model) || n + model.len + 3 > cap)
+					continue;
+				n += (size_t)snprintf(to + n, cap - n, "%s%.*s", n ? ", " : "", LP_ARG(model));
+			}
+		}
+	}
+}
+
+/* Nobody will: say why, in numbers, and for a model that nobody has, which there are. */
+static int give_up(struct lp_gateway_job *j, int64_t chance)
+{
+	char reasons[120], models[120];
+	int known = 0;
+
+	stop_waiting(j);
+	/* A fault of the last one tried says more than that there are no others. */
+	if (j->err.code != LP_OK && j->err.code != LP_NO_CAPACITY)
+		return SETTLE;
+	if (chance != LP_NEVER)
+		j->retry_after = chance - now_of(j);
+	for (int i = 0; i < LP_REJECTS; i++)
+		known += j->rejected[i];
+	count_reasons(reasons, sizeof(reasons), j->rejected);
+	list_models(j, models, sizeof(models));
+	if (!known)
+		lp_fail(&j->err, LP_NO_ORCHESTRATOR, "no orchestrator is known: give -orchAddr");
+	else if (j->rejected[LP_REJECT_MODEL] && !listed(models, j->request->model))
+		lp_fail(&j->err, LP_NO_ORCHESTRATOR, "%s; models offered for %s: %s", reasons, j->pipeline->name,
+			models[0] ? models : "none");
+	else
+		lp_fail(&j->err, LP_NO_ORCHESTRATOR, "%s", reasons);
+	return SETTLE;
+}
+
+/* Discovery has only begun, or nobody can be reached: ask, once for a job. */
+static void ask_news(struct lp_gateway_job *j)
+{
+	if (j->asked_news || (lp_discovery_first_round_done(j->gw->discovery) && !j->rejected[LP_REJECT_UNREACHED]))
+		return;
+	j->asking_news = j->asked_news = true;
+	lp_discovery_refresh(j->gw->discovery, j->scope, NULL, on_news, j);
+}
+
+/* Nobody can now.  Wait when there is hope within -aiProcessingRetryTimeout: somebody who is full or
+ * suspended comes back, or there is news to come. */
+static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
+{
+	int64_t chance = lp_roster_next_chance(j->gw->roster, ask);
+	int64_t left;
+
+	if (!j->wait_began)
+		j->wait_began = ask->now;
+	left = j->gw->wait_time - j->waited - (ask->now - j->wait_began);
+	if (chance == LP_NEVER)
+		ask_news(j);
+	if (left <= 0 || (!j->asking_news && (chance == LP_NEVER || chance - ask->now > left)))
+		return give_up(j, chance);
+	if (chance != LP_NEVER && chance - ask->now < left)
+		left = chance - ask->now;
+	lp_timer_set(&j->chance, j->gw->node->loop, left);
+	if (!lp_link_in(&j->waiting))
+		lp_list_add(&j->gw->waiting, &j->waiting);
+	return LP_AWAIT(SELECT);
+}
+
+/* Terms that end soon are asked for anew, once for an orchestrator. */
+static bool terms_end(const struct lp_gateway_job *j, const struct lp_orch *orch)
+{
+	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop)) && j->refreshed != orch;
+}
+
+static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struct lp_choice *choice)
+{
+	stop_waiting(j);
+	j->attempt = lp_scope_open(j->scope, "try");
+	j->result = lp_scope_open(j->scope, "result");
+	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model };
+	lp_orch_begin(j->gw->roster, &j->at);
+	j->tries++;
+	j->err = (struct lp_err){ 0 };
+	j->orch = lp_orch_address(orch);
+	j->why = choice->why;
+	j->eligible = choice->eligible;
+	j->sent_at = now_of(j);
+	j->answered_at = 0;
+	j->tokens = 0;
+}
+
+static int choose(void *self)
+{
+	struct lp_gateway_job *j = self;
+	struct lp_roster_ask ask = ask_of(j);
+	struct lp_choice choice;
+	struct lp_orch *orch;
+
+	if (j->asking_terms)
+		return LP_AWAIT(SELECT);
+	orch = lp_roster_choose(j->gw->roster, &ask, &choice);
+	memcpy(j->rejected, choice.rejected, sizeof(j->rejected));
+	if (!orch)
+		return nobody(j, &ask);
+	if (terms_end(j, orch)) {
+		stop_waiting(j);
+		ask_terms(j, orch);
+		return LP_AWAIT(SELECT);
+	}
+	open_try(j, orch, &choice);
+	return PAY;
+}
+
+/* ---- PAY to FETCH ---- */
+
+static int pay(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	return lp_gateway_pay(j, &j->err) == LP_OK ? SEND : SETTLE;
+}
+
+static int dispatch(void *self)
+{
+	lp_gateway_send(self);
+	return LP_AWAIT(RELAY);
+}
+
+static int after(enum lp_gateway_result result, int here)
+{
+	switch (result) {
+	case LP_RESULT_MORE:
+		return LP_AWAIT(here);
+	case LP_RESULT_FETCH:
+		return LP_AWAIT(FETCH);
+	case LP_RESULT_WHOLE:
+	case LP_RESULT_FAILED:
+		break;
+	}
+	return SETTLE;
+}
+
+static int relay(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	return after(lp_gateway_read(j, &j->err), RELAY);
+}
+
+static int fetch(void *self)
+{
+	struct lp_gateway_job *j = self;
+
+	return after(lp_gateway_read(j, &j->err), FETCH);
+}
+
+/* ---- SETTLE ---- */
+
+/* How the job stands: aborted, failed, or well. */
+static enum lp_code outcome(struct lp_gateway_job *j)
+{
+	if (j->replied)
+		return j->err.code;
+	if (j->task.aborted == LP_DEADLINE && j->err.code != LP_DEADLINE)
+		lp_fail(&j->err, LP_DEADLINE, "the job did not end within %lld s",
+			(long long)(j->gw->job_time / LP_SEC));
+	else if (j->task.aborted != LP_OK && j->err.code != j->task.aborted)
+		lp_fail(&j->err, j->task.aborted, "%s", lp_code_words(j->task.aborted));
+	return j->err.code;
+}
+
+/* What the orchestrator is told to have done.  The deadline is nobody's fault in general; but one that held
+ * the job for most of its time and never answered is as good as dead. */
+static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
+{
+	bool silent = j->call && lp_call_state(j->call) == LP_CALL_SENDING;
+
+	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > j->gw->job_time / 2)
+		return LP_TIMEOUT;
+	return code;
+}
+
+/* The first who waits for what was just given back may look again. */
+static void let_next_look(struct lp_gateway *gw, const struct lp_orch_try *t)
+{
+	lp_list_each(&gw->waiting, w, struct lp_gateway_job, waiting) {
+		if (w->pipeline->capability != t->capability || !lp_span_eq(w->request->model, t->model))
+			continue;
+		lp_task_wake(&w->task);
+		return;
+	}
+}
+
+/* Is this orchestrator out of the question for this job?  Who was full, or took nothing because it could not be
+ * reached, may be asked again when the roster has let it rest; whose terms had ended, with new ones. */
+static bool is_final(const struct lp_gateway_job *j, const struct lp_orch *orch, enum lp_code code)
+{
+	if (code == LP_NO_CAPACITY || code == LP_CONNECT)
+		return false;
+	return lp_code_next(code) != LP_NEXT_REFRESH || j->refreshed == orch;
+}
+
+/* The one place where scores (and, later, money) move; then the try is closed. */
+static void book(struct lp_gateway_job *j, enum lp_code code)
+{
+	struct lp_orch_outcome out = { .code = verdict(j, code), .now = now_of(j) };
+	struct lp_orch_try t = j->at;
+
+	if (!t.orch)
+		return;
+	if (code == LP_OK) {
+		out.took = (j->answered_at ? j->answered_at : out.now) - j->sent_at;
+		out.work = lp_request_work(j->request, j->tokens);
+	} else if (is_final(j, t.orch, code) && j->n_tried < LP_GATEWAY_TRIES) {
+		j->tried[j->n_tried++] = t.orch;
+	}
+	j->faults += lp_code_next(out.code) == LP_NEXT_SUSPEND && out.code == LP_PEER_ERROR;
+	lp_metric_add(j->gw->node->metrics, LP_M_TRIES, LP_LABELS(j->pipeline->name, lp_code_name(code)), 1);
+	j->orch = lp_span_dup(j->scope, j->orch);	/* the row may go, the log line still names it */
+	j->at.orch = NULL;
+	lp_orch_end(j->gw->roster, &t, &out);
+	j->call = NULL;
+	lp_scope_close(&j->attempt);
+	let_next_look(j->gw, &t);
+}
+
+/* Refused terms: news of them is fetched at once, while the row is still at hand. */
+static void renew_terms(struct lp_gateway_job *j, struct lp_orch *orch, enum lp_code code)
+{
+	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed != orch)
+		ask_terms(j, orch);
+}
+
+static bool may_try_again(const struct lp_gateway_job *j, enum lp_code code)
+{
+	if (j->task.aborted != LP_OK || !j->ex || lp_reply_started(j->ex) || j->tries >= LP_GATEWAY_TRIES)
+		return false;
+	switch (lp_code_next(code)) {
+	case LP_NEXT_TRY_OTHER:
+	case LP_NEXT_REFRESH:
+		return lp_code_fault(code) == LP_FAULT_PEER;
+	case LP_NEXT_SUSPEND:
+		return j->faults < FAULTS;
+	case LP_NEXT_GO_ON:
+	case LP_NEXT_GIVE_UP:
+		break;
+	}
+	return false;
+}
+
+static int settle(void *self)
+{
+	struct lp_gateway_job *j = self;
+	enum lp_code code = outcome(j);
+	struct lp_orch *orch = j->at.orch;
+
+	stop_waiting(j);
+	book(j, code);
+	if (code == LP_OK) {
+		if (j->collect)
+			lp_collect_commit(j->collect);
+		return REPLY;
+	}
+	j->collect = NULL;
+	j->relay = NULL;
+	j->stream = NULL;
+	lp_scope_close(&j->result);
+	/* Without a try this is SELECT's or INTAKE's own verdict. */
+	if (!orch || !may_try_again(j, code))
+		return REPLY;
+	renew_terms(j, orch, code);
+	return SELECT;
+}
+
+/* ---- REPLY, DONE ---- */
+
+static int reply(void *self)
+{
+	return lp_gateway_reply(self) ? DONE : LP_AWAIT(REPLY);
+}
+
+/* Words of a client's fault or of a runner may quote the prompt, which is not ours to write down. */
+static const char *words_for_log(const struct lp_gateway_job *j)
+{
+	if (j->err.code == LP_OK)
+		return j->why ? j->why : "";
+	if (lp_code_fault(j->err.code) == LP_FAULT_CLIENT || j->err.code == LP_PEER_ERROR ||
+	    j->err.code == LP_PEER_REFUSED || j->err.code == LP_BAD_PEER)
+		return lp_code_words(j->err.code);
+	return lp_err_words(&j->err);
+}
+
+static void log_line(struct lp_gateway_job *j)
+{
+	struct lp_log *log = j->gw->node->log;
+	struct lp_buf trail = { 0 };
+	char tries[12], ms[24], wanted[96] = "";
+
+	if (!lp_log_on(log, LP_INFO))
+		return;
+	if (j->request)
+		lp_span_copy(wanted, sizeof(wanted), j->request->model);
+	snprintf(tries, sizeof(tries), "%d", j->tries);
+	snprintf(ms, sizeof(ms), "%.1f", (double)lp_task_age(&j->task) / (double)LP_MSEC);
+	lp_task_trail(&j->task, &trail);
+	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "pipeline", j->pipeline->name,
+		  "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
+		  "why", words_for_log(j), "tries", tries, "ms", ms, "trail", lp_buf_text(&trail), NULL);
+	lp_buf_clear(&trail);
+}
+
+/* Last in the job's scope, also when the whole gateway is closed under it. */
+static void leave(void *arg)
+{
+	struct lp_gateway_job *j = arg;
+	struct lp_gateway *gw = j->gw;
+
+	lp_task_drop(&j->task);
+	lp_timer_clear(&j->chance);
+	lp_link_out(&j->waiting);
+	lp_link_out(&j->link);
+	if (j->at.orch)
+		lp_orch_end(gw->roster, &j->at, &(struct lp_orch_outcome){ .code = LP_GONE, .now = now_of(j) });
+	if (j->ex)
+		lp_exchange_watch(j->ex, NULL, NULL);
+	gw->n_jobs--;
+	gw->node->jobs--;
+	lp_metric_set(gw->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("gateway"), gw->n_jobs);
+}
+
+static void on_done(void *self)
+{
+	struct lp_gateway_job *j = self;
+	struct lp_metrics *m = j->gw->node->metrics;
+
+	lp_metric_add(m, LP_M_JOBS, LP_LABELS("gateway", j->pipeline->name, lp_code_name(j->err.code)), 1);
+	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("gateway", j->pipeline->name), lp_task_age(&j->task));
+	log_line(j);
+
+	struct lp_scope *scope = j->scope;
+
+	lp_scope_close(&scope);
+}
+
+/* ---- the beginning ---- */
+
+/* A client's own id is echoed and logged when it is plain; our own id names the media. */
+static void name_job(struct lp_gateway_job *j)
+{
+	uint64_t random = lp_dice_next(&j->gw->node->dice);
+	struct lp_span theirs = lp_exchange_header(j->ex, "x-request-id");
+	bool plain = theirs.len > 0 && theirs.len < sizeof(j->request_id);
+
+	lp_hex_write(j->id, &random, sizeof(random));
+	for (size_t i = 0; plain && i < theirs.len; i++)
+		plain = theirs.at[i] > ' ' && theirs.at[i] < 127 && theirs.at[i] != '"';
+	lp_span_copy(j->request_id, sizeof(j->request_id), plain ? theirs : lp_span(j->id));
+}
+
+static void read_wishes(struct lp_gateway_job *j)
+{
+	struct lp_span query = lp_exchange_query(j->ex);
+
+	j->trace = lp_span_is(lp_exchange_header(j->ex, "lp-trace"), "1");
+	j->pin = lp_span_dup(j->scope, lp_exchange_header(j->ex, "lp-orchestrator"));
+	if (query.len)
+		j->inline_media = lp_span_is(lp_query_get(j->scope, query, "media"), "inline");
+}
+
+void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex)
+{
+	struct lp_scope *scope = lp_scope_open(gw->scope, "job");
+	struct lp_gateway_job *j = lp_new(scope, struct lp_gateway_job);
+
+	j->gw = gw;
+	j->scope = scope;
+	j->pipeline = pipeline;
+	j->ex = ex;
+	j->chance.fire = wake;
+	j->chance.self = j;
+	lp_defer(scope, leave, j);
+	name_job(j);
+	read_wishes(j);
+	lp_list_add(&gw->jobs, &j->link);
+	gw->n_jobs++;
+	gw->node->jobs++;
+	lp_metric_set(gw->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("gateway"), gw->n_jobs);
+	lp_exchange_watch(ex, lp_gateway_on_exchange, j);
+	j->task.on_done = on_done;
+	j->task.metrics = gw->node->metrics;
+	lp_task_start(&j->task, gw->node->loop, &lp_gateway_machine, j);
+	lp_task_deadline(&j->task, gw->job_time, LP_DEADLINE);
+}

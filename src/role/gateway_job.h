@@ -1,0 +1,116 @@
+/* role/gateway_job - one request of an app developer, from its first byte to its last: the machine that the
+ * gateway runs for each.  Private to the gateway's files.
+ *
+ *                        +---------------- another try ----------------+
+ *                        v                                             |
+ *  INTAKE -> ADMIT -> SELECT -> PAY -> SEND -> RELAY -> FETCH -> SETTLE -> REPLY -> DONE
+ *     |        |         |       |       |       o        o        ^ o
+ *     +--------+---------+-------+-------+--- any failure, client --+
+ *                                             gone, deadline
+ *
+ * Lifetimes: job > attempt (one try at one orchestrator: the call) and job > result (what a try brought and
+ * the reply still needs).  The exchange is no parent: it may end first, then the job is aborted. */
+#ifndef LPD_ROLE_GATEWAY_JOB_H
+#define LPD_ROLE_GATEWAY_JOB_H
+
+#include <lpd/front/collect.h>
+#include <lpd/front/relay.h>
+#include <lpd/front/stream.h>
+#include <lpd/io/task.h>
+#include <lpd/market/discovery.h>
+#include <lpd/market/intake.h>
+#include <lpd/role/node.h>
+
+#define LP_GATEWAY_TRIES 20	/* of one job, in all: as many as the incumbent takes */
+
+struct lp_gateway {
+	struct lp_node *node;
+	struct lp_scope *scope;
+	struct lp_roster *roster;
+	struct lp_discovery *discovery;
+	struct lp_server *server;
+	struct lp_router *router;
+	struct lp_tls_server *tls;	/* NULL: plain */
+	struct lp_map *credentials;	/* gateway_send.c: struct credential by orchestrator, capability, model */
+	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, longest first */
+	int n_jobs, max_jobs;
+	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
+	struct lp_span public_url;	/* before "/stream/..." in answers; may be empty */
+	struct lp_span version;		/* what we tell peers that we are */
+	struct lp_span min_runner_version;
+	struct lp_buf openapi;		/* the document, made once */
+};
+
+struct lp_gateway_job {
+	struct lp_task task;
+	struct lp_gateway *gw;
+	const struct lp_pipeline *pipeline;
+	struct lp_scope *scope, *attempt, *result;
+	struct lp_exchange *ex;		/* NULL: gone, or the reply has ended */
+	struct lp_intake *intake;
+	const struct lp_request *request;	/* from ADMIT on */
+	struct lp_err err;		/* how the last try, or the job, went wrong; LP_OK: well */
+	struct lp_link link, waiting;
+	char id[17];
+	char request_id[65];		/* the client's X-Request-Id, else the id */
+	bool trace, inline_media, replied;
+	struct lp_span pin;		/* Lp-Orchestrator */
+
+	/* SELECT */
+	struct lp_timer chance;		/* when to look again */
+	int64_t waited, wait_began;	/* over all waits; this one's start, 0: not waiting */
+	bool asking_terms;		/* of one orchestrator: nothing is chosen before they are there */
+	bool asking_news, asked_news;	/* of any, once, while nobody can be chosen */
+	struct lp_orch *refreshed;	/* the one whose terms were asked for anew, once */
+	struct lp_orch *tried[LP_GATEWAY_TRIES];
+	int n_tried;
+	int tries, faults;
+	int64_t retry_after;		/* for the answer; 0: not known */
+
+	/* the try */
+	struct lp_orch_try at;		/* at.orch NULL: none is open */
+	int64_t sent_at, answered_at;
+	const struct lp_header *credentials;	/* of the orchestrator, in the gateway's cache */
+	struct lp_url url;
+	struct lp_call *call;
+	struct lp_relay *relay;
+	struct lp_stream *stream;
+	struct lp_collect *collect;
+	struct lp_inline *inlined;
+	uint64_t tokens;
+
+	/* for the log and Lp-Trace: of the last try */
+	struct lp_span orch;
+	const char *why;
+	int eligible;
+	int rejected[LP_REJECTS];
+};
+
+extern const struct lp_machine lp_gateway_machine;
+
+/* A request came in on the pipeline's route: make the job and start it. */
+void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex);
+
+/* gateway_send.c */
+enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e);
+void lp_gateway_send(struct lp_gateway_job *j);
+void lp_gateway_credentials_close(struct lp_gateway *gw);
+
+/* gateway_result.c: steps RELAY and FETCH as far as the answer goes.  MORE: wait. */
+enum lp_gateway_result {
+	LP_RESULT_MORE,
+	LP_RESULT_FETCH,	/* the answer is whole, its media are on their way */
+	LP_RESULT_WHOLE,
+	LP_RESULT_FAILED,	/* *e says why */
+};
+enum lp_gateway_result lp_gateway_read(struct lp_gateway_job *j, struct lp_err *e);
+
+/* gateway_reply.c */
+void lp_gateway_on_exchange(void *job);	/* watches the exchange */
+/* True: there is nothing left to write. */
+bool lp_gateway_reply(struct lp_gateway_job *j);
+/* The headers that every reply of a job carries, in the scope.  Returns how many. */
+int lp_gateway_headers(struct lp_gateway_job *j, struct lp_scope *scope, struct lp_header **out);
+#define LP_GATEWAY_HEADERS 3
+
+#endif
