@@ -107,7 +107,6 @@ struct lp_roster *lp_roster_open(struct lp_scope *scope, const struct lp_roster_
 	r->suspend_base = r->suspend_base ? r->suspend_base : usual.suspend_base;
 	r->suspend_max = r->suspend_max ? r->suspend_max : usual.suspend_max;
 	r->min_version = lp_span_dup(scope, r->min_version);
-	r->min_runner_version = lp_span_dup(scope, r->min_runner_version);
 	roster->scope = scope;
 	roster->dice = dice;
 	roster->by_address = lp_map_new();
@@ -265,16 +264,28 @@ static struct offer *offer_get(struct lp_orch *orch, uint32_t capability, struct
 	return o;
 }
 
+struct lp_span lp_roster_min_runner(const struct lp_roster *roster, uint32_t capability, struct lp_span model)
+{
+	for (int i = 0; i < roster->rules.n_minimums; i++) {
+		const struct lp_roster_minimum *m = &roster->rules.minimums[i];
+
+		if (m->capability == capability && lp_span_eq(m->model, model))
+			return m->version;
+	}
+	return LP_SPAN("");
+}
+
 /* Rules 1, 2 and 4 of network-protocol 1.6 (3 was seen to: the model is there). */
 static enum lp_reject compatible(const struct lp_roster *roster, const struct lp_capabilities *have,
 				 uint32_t capability, const struct lp_model_terms *terms)
 {
+	struct lp_span runner = lp_roster_min_runner(roster, capability, terms->model);
 	struct lp_scope *scope;
 	struct lp_capabilities need;
 	enum lp_code code;
 
 	if (!lp_version_satisfies(roster->rules.min_version, have->version) ||
-	    !lp_version_satisfies(roster->rules.min_runner_version, terms->runner_version))
+	    !lp_version_satisfies(runner, terms->runner_version))
 		return LP_REJECT_VERSION;
 	scope = lp_scope_open(NULL, "need");
 	lp_capabilities_init(&need, scope, lp_span(""));
@@ -569,6 +580,21 @@ const char *lp_orch_state(const struct lp_orch *orch, int64_t now)
 	if (!any || open)
 		return "ready";
 	return busy ? "busy" : "suspended";
+}
+
+void lp_orch_offer(const struct lp_orch *orch, struct lp_orch_offer *out, uint32_t capability, struct lp_span model,
+		   int64_t now)
+{
+	const struct offer *o = offer_find(orch, capability, model);
+
+	*out = (struct lp_orch_offer){ 0 };
+	if (!o)
+		return;
+	out->score = o->score;
+	out->in_flight = o->in_flight;
+	out->failures = o->failures;
+	out->busy = resting(&o->busy, now);
+	out->suspended = resting(&o->suspended, now);
 }
 
 void lp_roster_count(const struct lp_roster *roster, struct lp_roster_count *out, int64_t now)

@@ -37,7 +37,6 @@ struct lp_gateway {
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
 	struct lp_span public_url;	/* before "/stream/..." in answers; may be empty */
 	struct lp_span version;		/* what we tell peers that we are */
-	struct lp_span min_runner_version;
 	struct lp_buf openapi;		/* the document, made once */
 };
 
@@ -111,6 +110,6 @@ void lp_gateway_on_exchange(void *job);	/* watches the exchange */
 bool lp_gateway_reply(struct lp_gateway_job *j);
 /* The headers that every reply of a job carries, in the scope.  Returns how many. */
 int lp_gateway_headers(struct lp_gateway_job *j, struct lp_scope *scope, struct lp_header **out);
-#define LP_GATEWAY_HEADERS 3
+#define LP_GATEWAY_HEADERS 2
 
 #endif

@@ -12,6 +12,10 @@ void lp_gateway_on_exchange(void *self)
 		j->ex = NULL;
 		if (j->intake)
 			lp_intake_detach(j->intake);
+		/* It writes to the exchange by itself, and that is about to be closed. */
+		if (j->inlined)
+			lp_scope_close(&j->result);
+		j->inlined = NULL;
 		lp_task_abort(&j->task, LP_GONE);
 		lp_task_wake(&j->task);
 		return;

@@ -63,7 +63,7 @@ static void need_of(struct lp_scope *scope, struct lp_capabilities *need, const 
 	const struct lp_model_terms terms = {
 		.model = j->request->model,
 		.capacity = 1,
-		.runner_version = j->gw->min_runner_version,
+		.runner_version = lp_roster_min_runner(j->gw->roster, j->pipeline->capability, j->request->model),
 	};
 
 	lp_capabilities_init(need, scope, j->gw->version);

@@ -12,9 +12,15 @@
 struct lp_roster;
 struct lp_orch;				/* one orchestrator; counted: rows in use outlive their removal */
 
+struct lp_roster_minimum {		/* -aiMinRunnerVersion */
+	uint32_t capability;
+	struct lp_span model, version;
+};
+
 struct lp_roster_rules {
 	struct lp_span min_version;	/* of the node; empty: any */
-	struct lp_span min_runner_version;
+	const struct lp_roster_minimum *minimums;	/* of runners; live as long as the roster */
+	int n_minimums;
 	int64_t stale;			/* an info older than this is not used: 5 min */
 	int64_t busy_base, busy_max;	/* after "full": 0.25 s, doubling, jittered, to 10 s */
 	int64_t suspend_base, suspend_max;	/* after a fault: 2 s, doubling, to 2 min; one probe job when half open */
@@ -69,5 +75,16 @@ struct lp_roster_count {
 void lp_roster_count(const struct lp_roster *roster, struct lp_roster_count *out, int64_t now);
 bool lp_roster_next(const struct lp_roster *roster, size_t *at, struct lp_orch **orch);	/* walk all rows */
 const char *lp_orch_state(const struct lp_orch *orch, int64_t now);	/* "ready", "busy", "suspended", "unreached" */
+
+/* How one offer of it does, as jobs met it. */
+struct lp_orch_offer {
+	double score;			/* seconds per unit of work; 0: not known */
+	int in_flight, failures;
+	bool busy, suspended;
+};
+void lp_orch_offer(const struct lp_orch *orch, struct lp_orch_offer *out, uint32_t capability, struct lp_span model,
+		   int64_t now);
+/* The oldest runner that may serve it; empty: any. */
+struct lp_span lp_roster_min_runner(const struct lp_roster *roster, uint32_t capability, struct lp_span model);
 
 #endif

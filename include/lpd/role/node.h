@@ -37,6 +37,7 @@ struct lp_node {
 	bool draining;
 	const struct lp_role *roles[4];	/* ended by NULL */
 	struct lp_timer drain_timer;
+	int64_t drain_until;		/* mono */
 	int64_t started;		/* mono */
 };
 
@@ -59,6 +60,7 @@ struct lp_role {
 	enum lp_code (*open)(struct lp_node *node, struct lp_err *e);
 	void (*drain)(struct lp_node *node);
 	void (*reload)(struct lp_node *node);				/* SIGHUP: certificates */
+	int (*connections)(const struct lp_node *node);			/* still open: draining waits for them */
 	bool (*ready)(struct lp_node *node, struct lp_buf *why);	/* false: why, in words, is added */
 	void (*status)(struct lp_node *node, struct lp_buf *json);	/* adds one JSON object */
 };

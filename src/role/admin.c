@@ -1,0 +1,150 @@
+/* role/admin - what an operator and his tools look at: /healthz /readyz /status /metrics, on loopback only.
+ *
+ * Nothing here changes anything, and nobody but this machine may look. */
+#include <lpd/role/node.h>
+
+#include <string.h>
+
+#include <lpd/base/json.h>
+
+struct lp_admin {
+	struct lp_node *node;
+	struct lp_router *router;
+	struct lp_server *server;
+};
+
+static void reply_json(struct lp_exchange *ex, int status, struct lp_buf *body)
+{
+	lp_buf_add_char(body, '\n');
+	lp_reply(ex, status, "application/json", lp_buf_span(body));
+	lp_buf_clear(body);
+}
+
+/* It answers, so it lives. */
+static void on_health(void *self, struct lp_exchange *ex)
+{
+	(void)self;
+	lp_reply(ex, 200, "application/json", LP_SPAN("{\"status\":\"ok\"}\n"));
+}
+
+static void on_ready(void *self, struct lp_exchange *ex)
+{
+	const struct lp_admin *admin = self;
+	struct lp_buf reasons = { 0 }, body = { 0 };
+	struct lp_node *node = admin->node;
+
+	if (node->draining)
+		lp_buf_add_text(&reasons, "\"the node is going down\"");
+	for (int i = 0; node->roles[i]; i++) {
+		struct lp_buf why = { 0 };
+
+		if (node->roles[i]->ready && !node->roles[i]->ready(node, &why)) {
+			if (reasons.len)
+				lp_buf_add_char(&reasons, ',');
+			lp_json_write_str(&reasons, lp_buf_span(&why));
+		}
+		lp_buf_clear(&why);
+	}
+	lp_buf_fmt(&body, "{\"ready\":%s,\"reasons\":[", reasons.len ? "false" : "true");
+	lp_buf_add_span(&body, lp_buf_span(&reasons));
+	lp_buf_add_text(&body, "]}");
+	reply_json(ex, reasons.len ? 503 : 200, &body);
+	lp_buf_clear(&reasons);
+}
+
+static void on_status(void *self, struct lp_exchange *ex)
+{
+	const struct lp_admin *admin = self;
+	struct lp_node *node = admin->node;
+	const struct lp_spool_budget *media = lp_media_budget(node->media);
+	struct lp_buf body = { 0 };
+
+	lp_buf_fmt(&body, "{\"version\":\"%s\",\"uptimeSeconds\":%lld,\"jobs\":%d,\"draining\":%s,", LPD_VERSION,
+		   (long long)((lp_mono(node->loop) - node->started) / LP_SEC), node->jobs,
+		   node->draining ? "true" : "false");
+	lp_buf_fmt(&body, "\"media\":{\"memoryBytes\":%lld,\"diskBytes\":%lld},\"roles\":[",
+		   (long long)media->used_memory, (long long)(media->used - media->used_memory));
+	for (int i = 0; node->roles[i]; i++)
+		lp_buf_fmt(&body, "%s\"%s\"", i ? "," : "", node->roles[i]->name);
+	lp_buf_add_char(&body, ']');
+	for (int i = 0; node->roles[i]; i++) {
+		if (!node->roles[i]->status)
+			continue;
+		lp_buf_fmt(&body, ",\"%s\":", node->roles[i]->name);
+		node->roles[i]->status(node, &body);
+	}
+	lp_buf_add_char(&body, '}');
+	reply_json(ex, 200, &body);
+}
+
+static void on_metrics(void *self, struct lp_exchange *ex)
+{
+	const struct lp_admin *admin = self;
+	struct lp_buf body = { 0 };
+
+	lp_metrics_write(admin->node->metrics, &body);
+	lp_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", lp_buf_span(&body));
+	lp_buf_clear(&body);
+}
+
+static void add_routes(struct lp_admin *admin)
+{
+	static const struct {
+		const char *path;
+		void (*handle)(void *self, struct lp_exchange *ex);
+	} pages[] = {
+		{ "/healthz", on_health },
+		{ "/readyz", on_ready },
+		{ "/status", on_status },
+		{ "/metrics", on_metrics },
+	};
+
+	admin->router = lp_router_open(admin->node->scope);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
+		const struct lp_route route = {
+			.method = "GET",
+			.path = pages[i].path,
+			.handle = pages[i].handle,
+			.self = admin,
+		};
+
+		lp_router_add(admin->router, &route);
+	}
+}
+
+static bool is_loopback(const struct lp_url *address)
+{
+	return address->unix_path || lp_span_is(address->host, "localhost") || lp_span_is(address->host, "::1") ||
+	       lp_span_starts(address->host, "127.");
+}
+
+uint16_t lp_admin_port(const struct lp_admin *admin)
+{
+	return lp_server_port(admin->server);
+}
+
+enum lp_code lp_admin_open(struct lp_node *node, struct lp_err *e)
+{
+	struct lp_admin *admin = lp_new(node->scope, struct lp_admin);
+	const char *text = lp_options_cli_addr(node->options);
+	struct lp_server_want want = { .handle = lp_router_handle, .limits = { .connections = 64 } };
+	struct lp_err why;
+
+	admin->node = node;
+	add_routes(admin);
+	want.self = admin->router;
+	if (lp_url_parse_address(node->scope, &want.address, lp_span(text), 5935, &why) != LP_OK)
+		return lp_fail(e, LP_CONFIG, "-cliAddr: %s", lp_err_words(&why));
+	if (!is_loopback(&want.address))
+		return lp_fail(e, LP_CONFIG, "-cliAddr %s: the admin pages are served on loopback only", text);
+	if (lp_server_open(node->scope, &admin->server, node->loop, &want, &why) != LP_OK) {
+		if (lp_option_given(node->options, LP_OPT_CLI_ADDR))
+			return lp_fail(e, LP_CONFIG, "-cliAddr: %s", lp_err_words(&why));
+		/* Nobody asked for it; a second node on this machine has its place already. */
+		lp_log_kv(node->log, LP_UNUSUAL, "no admin pages", "why", lp_err_words(&why), NULL);
+		return LP_OK;
+	}
+	node->admin = admin;
+	lp_log(node->log, LP_INFO, "admin pages", "addr=%s port=%u", text, lp_server_port(admin->server));
+	return LP_OK;
+}

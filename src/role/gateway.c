@@ -1,0 +1,412 @@
+/* role/gateway - the wiring of a gateway: the public port with its routes, the orchestrators it knows, the
+ * jobs.  What a job does is in gateway_job.c. */
+#include "gateway_job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lpd/base/json.h>
+#include <lpd/base/map.h>
+#include <lpd/io/file.h>
+
+#define ORCH_PORT 8935
+
+struct route {
+	struct lp_gateway *gw;
+	const struct lp_pipeline *pipeline;
+};
+
+/* ---- routes ---- */
+
+static void on_job(void *self, struct lp_exchange *ex)
+{
+	const struct route *route = self;
+	struct lp_err e;
+
+	if (route->gw->node->draining) {
+		lp_fail(&e, LP_DRAINING, "this gateway is going down");
+		lp_reply_error(ex, &e);
+		return;
+	}
+	lp_gateway_job_start(route->gw, route->pipeline, ex);
+}
+
+static void on_not_served(void *self, struct lp_exchange *ex)
+{
+	const struct route *route = self;
+	struct lp_err e;
+
+	lp_fail(&e, LP_NOT_FOUND, "%s is not served by this version of lpd", route->pipeline->name);
+	lp_reply_error(ex, &e);
+}
+
+static void on_health(void *self, struct lp_exchange *ex)
+{
+	(void)self;
+	lp_reply(ex, 200, "application/json", LP_SPAN("{\"status\":\"ok\"}\n"));
+}
+
+static void on_openapi(void *self, struct lp_exchange *ex)
+{
+	const struct lp_gateway *gw = self;
+
+	lp_reply(ex, 200, "application/json", lp_buf_span(&gw->openapi));
+}
+
+/* What somebody reads who opens the address in a browser. */
+static void on_root(void *self, struct lp_exchange *ex)
+{
+	struct lp_gateway *gw = self;
+	struct lp_buf text = { 0 };
+
+	lp_buf_fmt(&text, "lpd %s: a gateway to the Livepeer AI network.\n\n", LPD_VERSION);
+	lp_router_paths(gw->router, &text);
+	lp_buf_add_text(&text, "\nThe requests are described in /openapi.json.\n");
+	lp_reply(ex, 200, "text/plain; charset=utf-8", lp_buf_span(&text));
+	lp_buf_clear(&text);
+}
+
+static void add_route(struct lp_gateway *gw, const char *path, void (*handle)(void *self, struct lp_exchange *ex),
+		      void *self)
+{
+	const struct lp_route route = { .method = "GET", .path = path, .handle = handle, .self = self };
+
+	lp_router_add(gw->router, &route);
+}
+
+static void add_pipelines(struct lp_gateway *gw)
+{
+	int64_t most = lp_option_size(gw->node->options, LP_OPT_MAX_BODY_BYTES);
+	int n;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
+	struct route *routes = lp_new_array(gw->scope, struct route, (size_t)n);
+
+	for (int i = 0; i < n; i++) {
+		int64_t limit = rows[i].body_limit < most ? rows[i].body_limit : most;
+		const struct lp_route route = {
+			.method = "POST",
+			.path = lp_fmt(gw->scope, "/%s", rows[i].name),
+			.body_limit = limit > 0 ? limit : 1024 * 1024,
+			.handle = rows[i].served ? on_job : on_not_served,
+			.self = &routes[i],
+		};
+
+		routes[i] = (struct route){ gw, &rows[i] };
+		lp_router_add(gw->router, &route);
+	}
+}
+
+static void add_routes(struct lp_gateway *gw)
+{
+	gw->router = lp_router_open(gw->scope);
+	add_route(gw, "/", on_root, gw);
+	add_pipelines(gw);
+	add_route(gw, "/stream/*", lp_media_serve, gw->node->media);
+	add_route(gw, "/openapi.json", on_openapi, gw);
+	add_route(gw, "/healthz", on_health, gw);
+	lp_pipelines_openapi(&gw->openapi);
+}
+
+/* ---- orchestrators ---- */
+
+/* A bare host or host:port means TLS, and port 8935 (network-protocol 8.1). */
+static enum lp_code read_address(struct lp_scope *scope, struct lp_url *url, struct lp_span text, struct lp_err *e)
+{
+	if (lp_span_find(text, LP_SPAN("://")) >= 0 || lp_span_starts(text, "unix:"))
+		return lp_url_parse(scope, url, text, e);
+	if (lp_url_parse_address(scope, url, text, ORCH_PORT, e) != LP_OK)
+		return e->code;
+	if (!url->host.len)
+		return lp_fail(e, LP_CONFIG, "the address '%.*s' names no host", LP_ARG(text));
+	return lp_url_parse(scope, url, lp_span(lp_fmt(scope, "https%s", url->text.at + strlen("http"))), e);
+}
+
+static enum lp_code read_addresses(struct lp_gateway *gw, struct lp_discovery_want *want, struct lp_err *e)
+{
+	const struct lp_span *items;
+	size_t n = lp_option_list(gw->node->options, LP_OPT_ORCH_ADDR, &items);
+	struct lp_url *urls = lp_new_array(gw->scope, struct lp_url, n);
+	struct lp_err why;
+
+	for (size_t i = 0; i < n; i++)
+		if (read_address(gw->scope, &urls[i], items[i], &why) != LP_OK)
+			return lp_fail(e, LP_CONFIG, "-orchAddr: %s", lp_err_words(&why));
+	if (n == 0)
+		lp_log(gw->node->log, LP_UNUSUAL, "no orchestrators", "hint=-orchAddr");
+	want->addresses = urls;
+	want->n_addresses = (int)n;
+	return LP_OK;
+}
+
+/* [{"model_id": ..., "pipeline": ..., "minVersion": ...}]: bad entries are named, not skipped in silence. */
+static enum lp_code read_minimums(struct lp_gateway *gw, struct lp_roster_rules *rules, struct lp_err *e)
+{
+	const char *text = lp_option_text(gw->node->options, LP_OPT_AI_MIN_RUNNER_VERSION);
+	struct lp_roster_minimum *all;
+	struct lp_err why;
+	json_t *list;
+
+	if (lp_json_parse(gw->scope, &list, lp_span(text), &why) != LP_OK || !json_is_array(list))
+		return lp_fail(e, LP_CONFIG, "-aiMinRunnerVersion is no JSON array");
+	all = lp_new_array(gw->scope, struct lp_roster_minimum, json_array_size(list));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *entry = json_array_get(list, i);
+		const struct lp_pipeline *pipeline = lp_pipeline_find(lp_json_str(entry, "pipeline"));
+
+		all[i].model = lp_span_dup(gw->scope, lp_json_str(entry, "model_id"));
+		all[i].version = lp_span_dup(gw->scope, lp_json_str(entry, "minVersion"));
+		if (!pipeline || !all[i].model.len || !all[i].version.len)
+			return lp_fail(e, LP_CONFIG, "-aiMinRunnerVersion: entry %zu needs a known pipeline, a "
+				       "model_id and a minVersion", i + 1);
+		all[i].capability = pipeline->capability;
+	}
+	rules->minimums = all;
+	rules->n_minimums = (int)json_array_size(list);
+	return LP_OK;
+}
+
+static enum lp_code open_market(struct lp_gateway *gw, struct lp_err *e)
+{
+	struct lp_node *node = gw->node;
+	struct lp_roster_rules rules = {
+		.min_version = lp_span(lp_option_text(node->options, LP_OPT_ORCH_MIN_LIVEPEER_VERSION)),
+		.stale = 5 * LP_MIN,
+	};
+	struct lp_discovery_want want = {
+		.loop = node->loop,
+		.client = node->client,
+		.version = gw->version,
+		.interval = lp_option_duration(node->options, LP_OPT_DISCOVERY_INTERVAL),
+		.timeout = lp_option_duration(node->options, LP_OPT_DISCOVERY_TIMEOUT),
+		.dice = &node->dice,
+		.log = node->log,
+		.metrics = node->metrics,
+	};
+
+	/* An answer may be used for a few rounds in which no better one came. */
+	if (rules.stale < 3 * want.interval)
+		rules.stale = 3 * want.interval;
+	if (read_addresses(gw, &want, e) != LP_OK || read_minimums(gw, &rules, e) != LP_OK)
+		return e->code;
+	gw->roster = lp_roster_open(gw->scope, &rules, &node->dice);
+	want.roster = gw->roster;
+	gw->discovery = lp_discovery_open(gw->scope, &want);
+	gw->credentials = lp_map_new();
+	return LP_OK;
+}
+
+/* ---- the public port ---- */
+
+static enum lp_code need_file(struct lp_gateway *gw, const char *path, const char *flag, struct lp_err *e)
+{
+	struct lp_span ignored;
+	struct lp_err why;
+
+	if (lp_file_read(gw->scope, &ignored, path, 1024 * 1024, &why) == LP_OK)
+		return LP_OK;
+	return lp_fail(e, LP_CONFIG, "%s: %s", flag, lp_err_words(&why));
+}
+
+/* HTTPS when a certificate is given; nobody wants one made up for a public address. */
+static enum lp_code open_tls(struct lp_gateway *gw, struct lp_span host, struct lp_err *e)
+{
+	const char *cert = lp_option_text(gw->node->options, LP_OPT_PUBLIC_TLS_CERT);
+	const char *key = lp_option_text(gw->node->options, LP_OPT_PUBLIC_TLS_KEY);
+
+	if (!cert[0] && !key[0])
+		return LP_OK;
+	if (!cert[0] || !key[0])
+		return lp_fail(e, LP_CONFIG, "-publicTlsCert and -publicTlsKey go together");
+	if (need_file(gw, cert, "-publicTlsCert", e) != LP_OK || need_file(gw, key, "-publicTlsKey", e) != LP_OK)
+		return e->code;
+	return lp_tls_server_open(gw->scope, &gw->tls, cert, key, host, e);
+}
+
+static enum lp_code open_server(struct lp_gateway *gw, struct lp_err *e)
+{
+	const struct lp_options *o = gw->node->options;
+	struct lp_span address = lp_span(lp_options_http_addr(o, LP_ROLE_GATEWAY));
+	struct lp_server_want want = {
+		.limits = {
+			.connections = (int)lp_option_int(o, LP_OPT_MAX_CONNECTIONS),
+			.streams = (int)lp_option_int(o, LP_OPT_MAX_STREAMS),
+			.header_bytes = (size_t)lp_option_size(o, LP_OPT_MAX_HEADER_BYTES),
+			.header_time = lp_option_duration(o, LP_OPT_HEADER_TIMEOUT),
+			.body_stall = lp_option_duration(o, LP_OPT_BODY_TIMEOUT),
+			.idle_time = lp_option_duration(o, LP_OPT_IDLE_TIMEOUT),
+		},
+		.handle = lp_router_handle,
+		.self = gw->router,
+		.log = gw->node->log,
+		.metrics = gw->node->metrics,
+	};
+
+	if (lp_url_parse_address(gw->scope, &want.address, address, 9935, e) != LP_OK ||
+	    open_tls(gw, want.address.host, e) != LP_OK)
+		return e->code;
+	want.tls = gw->tls;
+	if (lp_server_open(gw->scope, &gw->server, gw->node->loop, &want, e) != LP_OK)
+		return e->code;
+	lp_log(gw->node->log, LP_INFO, "gateway listens", "addr=%.*s port=%u tls=%s", LP_ARG(address),
+	       lp_server_port(gw->server), gw->tls ? "yes" : "no");
+	return LP_OK;
+}
+
+/* It is pasted into JSON strings in front of our own paths. */
+static enum lp_code read_public_url(struct lp_gateway *gw, struct lp_err *e)
+{
+	struct lp_span text = lp_span(lp_option_text(gw->node->options, LP_OPT_PUBLIC_URL));
+	struct lp_err why;
+	struct lp_url url;
+
+	while (lp_span_ends(text, "/"))
+		text.len--;
+	if (text.len && (lp_url_parse(gw->scope, &url, text, &why) != LP_OK || url.unix_path ||
+			 lp_span_find(text, LP_SPAN("\"")) >= 0 || lp_span_find(text, LP_SPAN("\\")) >= 0))
+		return lp_fail(e, LP_CONFIG, "-publicUrl must be a URL like https://example.org");
+	gw->public_url = text;
+	return LP_OK;
+}
+
+/* ---- the role ---- */
+
+static void gateway_close(void *arg)
+{
+	struct lp_gateway *gw = arg;
+
+	lp_buf_clear(&gw->openapi);
+	if (gw->credentials)
+		lp_gateway_credentials_close(gw);
+	gw->node->gateway = NULL;
+}
+
+static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
+{
+	struct lp_scope *scope = lp_scope_open(node->scope, "gateway");
+	struct lp_gateway *gw = lp_new(scope, struct lp_gateway);
+
+	gw->node = node;
+	gw->scope = scope;
+	gw->job_time = lp_option_duration(node->options, LP_OPT_JOB_TIMEOUT);
+	gw->wait_time = lp_option_duration(node->options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
+	gw->max_jobs = (int)lp_option_int(node->options, LP_OPT_MAX_JOBS);
+	gw->version = lp_span(lp_option_text(node->options, LP_OPT_ADVERTISE_VERSION));
+	lp_list_init(&gw->jobs);
+	lp_list_init(&gw->waiting);
+	lp_defer(scope, gateway_close, gw);
+	node->gateway = gw;
+	if (read_public_url(gw, e) != LP_OK)
+		return e->code;
+	add_routes(gw);
+	if (open_server(gw, e) != LP_OK)
+		return e->code;
+	return open_market(gw, e);
+}
+
+static void gateway_drain(struct lp_node *node)
+{
+	lp_server_drain(node->gateway->server);
+}
+
+static void gateway_reload(struct lp_node *node)
+{
+	struct lp_err e;
+
+	if (node->gateway->tls && lp_tls_server_reload(node->gateway->tls, &e) != LP_OK)
+		lp_log_kv(node->log, LP_UNUSUAL, "certificate kept", "why", lp_err_words(&e), NULL);
+}
+
+static int gateway_connections(const struct lp_node *node)
+{
+	return lp_server_connections(node->gateway->server);
+}
+
+static bool gateway_ready(struct lp_node *node, struct lp_buf *why)
+{
+	struct lp_roster_count c;
+
+	lp_roster_count(node->gateway->roster, &c, lp_mono(node->loop));
+	if (c.ready > 0 || c.busy > 0)
+		return true;
+	if (!c.known)
+		lp_buf_add_text(why, "no orchestrator is configured");
+	else
+		lp_buf_fmt(why, "none of %d orchestrators is ready: %d suspended, %d not reached", c.known,
+			   c.suspended, c.unreached);
+	return false;
+}
+
+/* ---- /status ---- */
+
+static void write_models(const struct lp_gateway *gw, struct lp_buf *to, const struct lp_orch *orch)
+{
+	const struct lp_capabilities *caps = &lp_orch_info(orch)->capabilities;
+	const char *sep = "";
+
+	for (int i = 0; i < caps->n_caps; i++) {
+		const struct lp_pipeline *pipeline = lp_pipeline_of_capability(caps->caps[i].capability);
+
+		for (int m = 0; m < caps->caps[i].n; m++) {
+			const struct lp_model_terms *terms = &caps->caps[i].models[m];
+			struct lp_orch_offer offer;
+
+			lp_orch_offer(orch, &offer, caps->caps[i].capability, terms->model, lp_mono(gw->node->loop));
+			lp_buf_fmt(to, "%s{\"capability\":%u,\"pipeline\":\"%s\",\"model\":", sep,
+				   caps->caps[i].capability, pipeline ? pipeline->name : "");
+			lp_json_write_str(to, terms->model);
+			lp_buf_fmt(to, ",\"warm\":%s,\"capacity\":%u,\"inFlight\":%d,\"score\":%g,\"busy\":%s,"
+				   "\"suspended\":%s}", terms->warm ? "true" : "false", terms->capacity,
+				   offer.in_flight, offer.score, offer.busy ? "true" : "false",
+				   offer.suspended ? "true" : "false");
+			sep = ",";
+		}
+	}
+}
+
+static void write_orch(const struct lp_gateway *gw, struct lp_buf *to, const struct lp_orch *orch)
+{
+	const struct lp_orch_info *info = lp_orch_info(orch);
+
+	lp_buf_add_text(to, "{\"address\":");
+	lp_json_write_str(to, lp_orch_address(orch));
+	lp_buf_fmt(to, ",\"state\":\"%s\"", lp_orch_state(orch, lp_mono(gw->node->loop)));
+	if (info) {
+		lp_buf_add_text(to, ",\"transcoder\":");
+		lp_json_write_str(to, info->transcoder);
+		lp_buf_add_text(to, ",\"version\":");
+		lp_json_write_str(to, info->capabilities.version);
+		lp_buf_add_text(to, ",\"models\":[");
+		write_models(gw, to, orch);
+		lp_buf_add_text(to, "]");
+	}
+	lp_buf_add_text(to, "}");
+}
+
+static void gateway_status(struct lp_node *node, struct lp_buf *to)
+{
+	const struct lp_gateway *gw = node->gateway;
+	struct lp_orch *orch;
+	int waiting = 0;
+	size_t at = 0;
+
+	lp_list_each(&gw->waiting, j, struct lp_gateway_job, waiting)
+		waiting++;
+	lp_buf_fmt(to, "{\"port\":%u,\"jobs\":%d,\"waiting\":%d,\"connections\":%d,\"orchestrators\":[",
+		   lp_server_port(gw->server), gw->n_jobs, waiting, lp_server_connections(gw->server));
+	while (lp_roster_next(gw->roster, &at, &orch)) {
+		if (at > 1)
+			lp_buf_add_text(to, ",");
+		write_orch(gw, to, orch);
+	}
+	lp_buf_add_text(to, "]}");
+}
+
+const struct lp_role lp_role_gateway = {
+	.name = "gateway",
+	.open = gateway_open,
+	.drain = gateway_drain,
+	.reload = gateway_reload,
+	.connections = gateway_connections,
+	.ready = gateway_ready,
+	.status = gateway_status,
+};

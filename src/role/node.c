@@ -1,0 +1,162 @@
+/* role/node - see the header. */
+#include <lpd/role/node.h>
+
+#include <lpd/base/random.h>
+#include <lpd/io/file.h>
+
+#define LOOK (20 * LP_MSEC)	/* how often a draining node looks whether it is done */
+
+static const struct {
+	enum lp_role_bit bit;
+	const struct lp_role *role;
+} rows[] = {
+	{ LP_ROLE_GATEWAY, &lp_role_gateway },
+};
+
+static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
+{
+	unsigned roles = lp_options_roles(node->options);
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!(roles & (unsigned)rows[i].bit))
+			continue;
+		roles &= ~(unsigned)rows[i].bit;
+		if (rows[i].role->open(node, e) != LP_OK)
+			return e->code;
+		node->roles[n++] = rows[i].role;
+	}
+	if (roles)
+		return lp_fail(e, LP_CONFIG, "this version of lpd cannot be a %s yet",
+			       roles & LP_ROLE_ORCHESTRATOR ? "orchestrator" : "worker");
+	return LP_OK;
+}
+
+static enum lp_code open_media(struct lp_node *node, struct lp_err *e)
+{
+	const struct lp_media_want want = {
+		.loop = node->loop,
+		.dir = lp_fmt(node->scope, "%s/media", node->data_dir),
+		.ttl = lp_option_duration(node->options, LP_OPT_MEDIA_TTL),
+		.budget = lp_option_size(node->options, LP_OPT_MEDIA_BUDGET),
+		.metrics = node->metrics,
+	};
+
+	if (lp_folder_make(node->data_dir, e) != LP_OK || lp_folder_make(want.dir, e) != LP_OK)
+		return e->code;
+	node->media = lp_media_open(node->scope, &want);
+	return LP_OK;
+}
+
+static void open_client(struct lp_node *node)
+{
+	const struct lp_client_want want = {
+		.tls = lp_tls_client_open(node->scope),
+		.log = node->log,
+		.metrics = node->metrics,
+	};
+
+	node->client = lp_client_open(node->scope, node->loop, &want);
+}
+
+static void node_close(void *arg)
+{
+	struct lp_node *node = arg;
+
+	lp_timer_clear(&node->drain_timer);
+}
+
+static struct lp_node *node_new(struct lp_scope *scope, const struct lp_node_want *want)
+{
+	struct lp_node *node = lp_new(scope, struct lp_node);
+	uint64_t seed = want->seed;
+
+	node->scope = scope;
+	node->loop = want->loop;
+	node->log = want->log;
+	node->options = want->options;
+	node->started = lp_mono(want->loop);
+	node->metrics = lp_metrics_open(scope);
+	node->data_dir = lp_option_text(want->options, LP_OPT_DATA_DIR);
+	if (!seed)
+		lp_random(&seed, sizeof(seed));
+	lp_dice_init(&node->dice, seed);
+	lp_defer(scope, node_close, node);
+	return node;
+}
+
+enum lp_code lp_node_open(struct lp_scope *parent, struct lp_node **out, const struct lp_node_want *want,
+			  struct lp_err *e)
+{
+	struct lp_scope *scope = lp_scope_open(parent, "node");
+	struct lp_node *node = node_new(scope, want);
+	enum lp_code code = LP_OK;
+
+	if (!lp_options_roles(want->options))
+		code = lp_fail(e, LP_CONFIG, "say what this node is to be: -mode gateway or -mode orchestrator");
+	if (code == LP_OK)
+		code = open_media(node, e);
+	if (code == LP_OK) {
+		open_client(node);
+		code = open_roles(node, e);
+	}
+	if (code == LP_OK)
+		code = lp_admin_open(node, e);
+	if (code != LP_OK) {
+		lp_scope_close(&scope);
+		return code;
+	}
+	*out = node;
+	return LP_OK;
+}
+
+/* ---- going down ---- */
+
+static int connections(const struct lp_node *node)
+{
+	int n = 0;
+
+	for (int i = 0; node->roles[i]; i++)
+		if (node->roles[i]->connections)
+			n += node->roles[i]->connections(node);
+	return n;
+}
+
+/* Jobs first; then whoever still reads an answer.  The timer counts in steps of LOOK. */
+static void look(void *self)
+{
+	struct lp_node *node = self;
+	bool late = lp_mono(node->loop) >= node->drain_until;
+
+	if (!late && (node->jobs > 0 || connections(node) > 0)) {
+		lp_timer_set(&node->drain_timer, node->loop, LOOK);
+		return;
+	}
+	if (node->jobs > 0)
+		lp_log(node->log, LP_UNUSUAL, "going down with jobs under way", "jobs=%d", node->jobs);
+	lp_loop_stop(node->loop);
+}
+
+void lp_node_drain(struct lp_node *node)
+{
+	if (node->draining) {		/* asked twice: now */
+		lp_loop_stop(node->loop);
+		return;
+	}
+	node->draining = true;
+	node->drain_until = lp_mono(node->loop) + lp_option_duration(node->options, LP_OPT_DRAIN_TIMEOUT);
+	lp_log(node->log, LP_INFO, "going down", "jobs=%d", node->jobs);
+	for (int i = 0; node->roles[i]; i++)
+		if (node->roles[i]->drain)
+			node->roles[i]->drain(node);
+	node->drain_timer.fire = look;
+	node->drain_timer.self = node;
+	lp_timer_set(&node->drain_timer, node->loop, 0);
+}
+
+void lp_node_reload(struct lp_node *node)
+{
+	for (int i = 0; node->roles[i]; i++)
+		if (node->roles[i]->reload)
+			node->roles[i]->reload(node);
+}
