@@ -24,12 +24,16 @@ enum lp_param_kind {
 struct lp_param {
 	const char *name;
 	enum lp_param_kind kind;
-	bool required;		/* at the gateway's edge */
+	bool required;		/* at the gateway's edge; a string must be more than blanks */
 	bool fill;		/* an absent one is sent on with `preset`; else it stays absent and the runner's default wins */
+	bool gateway_fills;	/* as fill, but an orchestrator does not: what is paid for is not guessed */
+	bool raise;		/* a number below min is taken for min */
 	const char *preset;	/* as text; NULL: none */
-	double min, max;	/* numbers; strings and files: bytes (max 0: the row's default limit) */
+	double min, max;	/* numbers (both 0: any); strings: max bytes (0: LP_TEXT_MAX) */
 	const char *help;
 };
+
+#define LP_TEXT_MAX 65536	/* bytes of a string, unless its row says otherwise */
 
 enum lp_body_kind { LP_BODY_JSON, LP_BODY_MULTIPART };
 enum lp_result_kind {
