@@ -50,6 +50,9 @@ enum lp_code lp_json_parse(struct lp_scope *scope, json_t **out, struct lp_span 
 	json_error_t error;
 
 	*out = NULL;
+	/* jansson overlooks a zero byte behind a number. */
+	if (text.len > 0 && memchr(text.at, 0, text.len))
+		return lp_fail(e, LP_BAD_REQUEST, "the JSON is malformed: it holds a zero byte");
 	if (too_deep(text))
 		return lp_fail(e, LP_BAD_REQUEST, "the JSON is nested deeper than %d", MAX_DEPTH);
 	json_t *json = json_loadb(text.len ? text.at : "", text.len, JSON_DECODE_ANY, &error);

@@ -55,6 +55,7 @@ static void malformed_text_is_a_bad_request_that_says_where(void **state)
 		assert_non_null(strstr(e.words, "line 1"));
 	}
 	assert_int_equal(lp_json_parse(scope, &json, (struct lp_span){ NULL, 0 }, &e), LP_BAD_REQUEST);
+	assert_int_equal(lp_json_parse(scope, &json, lp_span_of("3\0", 2), &e), LP_BAD_REQUEST);
 }
 
 static void depth_is_bounded_at_64(void **state)
