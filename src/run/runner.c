@@ -1,0 +1,195 @@
+#include <lpd/run/runner.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runner_priv.h"
+
+static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry *entry, struct lp_err *e)
+{
+	struct runner_row *row = lp_new(set->scope, struct runner_row);
+	struct lp_scope *scope = set->scope;
+
+	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && builtin_open(set, e) != LP_OK)
+		return e->code;
+	row->set = set;
+	row->pub.entry = entry;
+	row->pub.url = entry->kind == LP_MODEL_BUILTIN ? set->builtin->url : entry->url;
+	row->pub.slots.total = entry->capacity;
+	row->log = lp_log_with(scope, set->want.log, "runner", "%s/%.*s", entry->pipeline->name,
+			       LP_ARG(entry->model_id));
+	set->rows[set->n++] = row;
+	return LP_OK;
+}
+
+static enum lp_code check_entry(const struct lp_model_entry *entry, struct lp_err *e)
+{
+	if (entry->kind == LP_MODEL_CONTAINER)
+		return lp_fail(e, LP_CONFIG, "%s %.*s needs a container, which lpd cannot start yet: give it a "
+			       "\"url\" of a running ai-runner, or a model_id that begins with builtin/",
+			       entry->pipeline->name, LP_ARG(entry->model_id));
+	if (!entry->pipeline->served && entry->kind != LP_MODEL_PRICE)
+		return lp_fail(e, LP_CONFIG, "the pipeline %s is not served by lpd yet", entry->pipeline->name);
+	return LP_OK;
+}
+
+static void stop_watching(void *arg)
+{
+	struct lp_runners *set = arg;
+
+	for (int i = 0; i < set->n; i++) {
+		lp_task_drop(&set->rows[i]->watch);
+		lp_timer_clear(&set->rows[i]->nap);
+		lp_buf_clear(&set->rows[i]->body);
+	}
+}
+
+enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, const struct lp_runners_want *want,
+			     struct lp_err *e)
+{
+	struct lp_runners *set = lp_new(scope, struct lp_runners);
+
+	set->want = *want;
+	set->scope = scope;
+	set->rows = lp_new_array(scope, struct runner_row *, (size_t)want->models->n + 1);
+	for (int i = 0; i < want->models->n; i++)
+		if (check_entry(&want->models->at[i], e) != LP_OK)
+			return e->code;
+	lp_defer(scope, stop_watching, set);
+	for (int i = 0; i < want->models->n; i++)
+		if (want->models->at[i].kind != LP_MODEL_PRICE && add_row(set, &want->models->at[i], e) != LP_OK)
+			return e->code;
+	for (int i = 0; i < set->n; i++)
+		runner_watch_start(set->rows[i]);
+	*out = set;
+	return LP_OK;
+}
+
+int lp_runners_count(const struct lp_runners *set)
+{
+	return set->n;
+}
+
+struct lp_runner *lp_runners_at(struct lp_runners *set, int i)
+{
+	return &set->rows[i]->pub;
+}
+
+static bool serves(const struct lp_runner *runner, const struct lp_pipeline *pipeline, struct lp_span model)
+{
+	return runner->entry->pipeline == pipeline && lp_span_eq(runner->entry->model_id, model);
+}
+
+static struct lp_runner *least_used(struct lp_runners *set, const struct lp_pipeline *pipeline,
+				    struct lp_span model, bool *known)
+{
+	struct lp_runner *best = NULL;
+
+	for (int i = 0; i < set->n; i++) {
+		struct lp_runner *r = &set->rows[i]->pub;
+
+		if (!serves(r, pipeline, model))
+			continue;
+		*known = true;
+		if (r->state != LP_RUNNER_READY || r->slots.used >= r->slots.total)
+			continue;
+		/* used/total compared without division */
+		if (!best || (uint64_t)r->slots.used * best->slots.total < (uint64_t)best->slots.used * r->slots.total)
+			best = r;
+	}
+	return best;
+}
+
+struct lp_runner *lp_runners_take(struct lp_scope *scope, struct lp_runners *set,
+				  const struct lp_pipeline *pipeline, struct lp_span model, struct lp_err *e)
+{
+	bool known = false;
+	struct lp_runner *runner = least_used(set, pipeline, model, &known);
+
+	if (runner && lp_slots_take(scope, &runner->slots))
+		return runner;
+	if (known)
+		lp_fail(e, LP_NO_CAPACITY, "every slot of %s %.*s is taken or its runner is down", pipeline->name,
+			LP_ARG(model));
+	else
+		lp_fail(e, LP_NO_CAPACITY, "%s %.*s is not offered here", pipeline->name, LP_ARG(model));
+	return NULL;
+}
+
+/* Rows of one model are one offer: its capacity is the sum of what is free in them (network-protocol 1.3). */
+static bool offered_before(struct lp_runners *set, int upto)
+{
+	const struct lp_model_entry *entry = set->rows[upto]->pub.entry;
+
+	for (int i = 0; i < upto; i++)
+		if (set->rows[i]->pub.state == LP_RUNNER_READY &&
+		    serves(&set->rows[i]->pub, entry->pipeline, entry->model_id))
+			return true;
+	return false;
+}
+
+static void offer_model(struct lp_scope *scope, struct lp_runners *set, int first, struct lp_capabilities *caps)
+{
+	const struct lp_model_entry *entry = set->rows[first]->pub.entry;
+	struct lp_model_terms terms = { .model = entry->model_id, .warm = true,
+					.runner_version = set->rows[first]->pub.version };
+
+	for (int i = first; i < set->n; i++) {
+		const struct lp_runner *r = &set->rows[i]->pub;
+
+		if (r->state == LP_RUNNER_READY && serves(r, entry->pipeline, entry->model_id))
+			terms.capacity += r->slots.total - r->slots.used;
+	}
+	lp_capabilities_add_model(scope, caps, entry->pipeline->capability, &terms);
+}
+
+void lp_runners_offer(struct lp_scope *scope, struct lp_runners *set, struct lp_capabilities *caps)
+{
+	for (int i = 0; i < set->n; i++)
+		if (set->rows[i]->pub.state == LP_RUNNER_READY && !offered_before(set, i))
+			offer_model(scope, set, i, caps);
+}
+
+struct lp_call *lp_runner_start(struct lp_scope *scope, struct lp_runners *set, struct lp_runner *runner,
+				const struct lp_forward_want *want, struct lp_runner_hook hook)
+{
+	struct lp_forward_want forward = *want;
+	struct lp_header headers[4];
+	struct lp_url url;
+	int n = 0;
+
+	for (; n < want->n_headers && n < 3; n++)
+		headers[n] = want->headers[n];
+	if (runner->entry->token.len) {
+		struct lp_span bearer = lp_span(lp_fmt(scope, "Bearer %.*s", LP_ARG(runner->entry->token)));
+
+		headers[n++] = (struct lp_header){ LP_SPAN("authorization"), bearer, true };
+	}
+	forward.headers = headers;
+	forward.n_headers = n;
+	forward.call.h1_only = true;
+	/* It closes idle connections after exactly 5 s (ai-http-api 10.3); running a job again there moves no money. */
+	forward.call.idle_retire = 4 * LP_SEC;
+	forward.call.idempotent = true;
+	forward.call.first_byte_time = LP_NEVER;
+	forward.call.stall_time = LP_NEVER;
+	lp_url_join(scope, &url, &runner->url, lp_span(want->request->pipeline->name));
+	forward.call.url = &url;
+	return lp_forward_start(scope, set->want.client, &forward, hook.on_event, hook.self);
+}
+
+void lp_runner_suspect(struct lp_runners *set, struct lp_runner *runner, const struct lp_err *why)
+{
+	for (int i = 0; i < set->n; i++) {
+		struct runner_row *row = set->rows[i];
+
+		if (&row->pub != runner)
+			continue;
+		if (why->code == LP_CONNECT && runner->state == LP_RUNNER_READY) {
+			runner->state = LP_RUNNER_DOWN;
+			snprintf(runner->why, sizeof(runner->why), "%s", lp_err_words(why));
+			lp_log_kv(row->log, LP_UNUSUAL, "runner down", "why", runner->why, NULL);
+		}
+		runner_watch_soon(row);
+	}
+}
