@@ -41,14 +41,14 @@ static void on_exit_of_child(void *self, int status, int signal)
 static void start(struct builtin *b)
 {
 	const char *data_dir = b->set->want.data_dir;
-	const char *const argv[] = { b->path, "-listen", lp_fmt(b->set->scope, "unix:%s", b->socket), "-dataDir",
-				     data_dir, NULL };
+	const char *argv[] = { b->path, "-listen", NULL, "-dataDir", data_dir, NULL };
 	struct lp_process_want want = { .argv = argv, .memory_limit = MEMORY_LIMIT, .log = b->set->want.log,
 					.on_exit = on_exit_of_child, .self = b };
 	struct lp_err e;
 
 	lp_scope_close(&b->scope);
 	b->scope = lp_scope_open(b->set->scope, "runner process");
+	argv[2] = lp_fmt(b->scope, "unix:%s", b->socket);
 	unlink(b->socket);
 	b->started = lp_mono(b->set->want.loop);
 	if (b->starts++ && b->set->want.metrics)

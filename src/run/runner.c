@@ -150,6 +150,23 @@ void lp_runners_offer(struct lp_scope *scope, struct lp_runners *set, struct lp_
 			offer_model(scope, set, i, caps);
 }
 
+void lp_runners_known(struct lp_scope *scope, struct lp_runners *set, struct lp_capabilities *caps)
+{
+	for (int i = 0; i < set->n; i++) {
+		const struct lp_runner *r = &set->rows[i]->pub;
+		struct lp_model_terms terms = { .model = r->entry->model_id, .warm = true,
+						.capacity = r->slots.total, .runner_version = r->version };
+
+		if (!lp_capabilities_model(caps, r->entry->pipeline->capability, terms.model))
+			lp_capabilities_add_model(scope, caps, r->entry->pipeline->capability, &terms);
+	}
+}
+
+unsigned lp_runners_generation(const struct lp_runners *set)
+{
+	return set->generation;
+}
+
 struct lp_call *lp_runner_start(struct lp_scope *scope, struct lp_runners *set, struct lp_runner *runner,
 				const struct lp_forward_want *want, struct lp_runner_hook hook)
 {
@@ -187,6 +204,7 @@ void lp_runner_suspect(struct lp_runners *set, struct lp_runner *runner, const s
 			continue;
 		if (why->code == LP_CONNECT && runner->state == LP_RUNNER_READY) {
 			runner->state = LP_RUNNER_DOWN;
+			set->generation++;
 			snprintf(runner->why, sizeof(runner->why), "%s", lp_err_words(why));
 			lp_log_kv(row->log, LP_UNUSUAL, "runner down", "why", runner->why, NULL);
 		}

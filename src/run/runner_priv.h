@@ -41,6 +41,7 @@ struct lp_runners {
 	struct lp_scope *scope;
 	struct runner_row **rows;
 	int n;
+	unsigned generation;
 	struct builtin *builtin;	/* NULL: no builtin/ model is named */
 };
 

@@ -92,6 +92,7 @@ static void became(struct runner_row *row, enum lp_runner_state state, const cha
 	row->failures = state == LP_RUNNER_DOWN ? row->failures + 1 : 0;
 	snprintf(row->pub.why, sizeof(row->pub.why), "%s", why);
 	row->pub.state = state;
+	row->set->generation += changed;
 	if (changed)
 		lp_log_kv(row->log, state == LP_RUNNER_DOWN ? LP_UNUSUAL : LP_INFO, words[state], "why",
 			  *why ? why : "it answers", NULL);
@@ -243,6 +244,7 @@ static int version(void *self)
 	row->pub.has_hardware = false;
 	text = lp_json_str(answer_json(row), "version");
 	row->pub.version = lp_span_dup(row->facts, text.len < 64 ? text : LP_SPAN(""));
+	row->set->generation++;
 	ask(row, "hardware/info");
 	return HARDWARE;
 }

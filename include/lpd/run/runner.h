@@ -56,6 +56,10 @@ struct lp_runner *lp_runners_take(struct lp_scope *scope, struct lp_runners *run
 				  const struct lp_pipeline *pipeline, struct lp_span model, struct lp_err *e);
 /* What we can offer now, as capabilities. */
 void lp_runners_offer(struct lp_scope *scope, struct lp_runners *runners, struct lp_capabilities *caps);
+/* What we run at all, up or down: what a job may name.  A runner that is down is a matter of capacity. */
+void lp_runners_known(struct lp_scope *scope, struct lp_runners *runners, struct lp_capabilities *caps);
+/* Grows whenever either of the two may have changed (slots taken apart). */
+unsigned lp_runners_generation(const struct lp_runners *runners);
 /* Start the job there; the answer is read from the call.  Cancelled by closing the scope. */
 struct lp_call *lp_runner_start(struct lp_scope *scope, struct lp_runners *runners, struct lp_runner *runner,
 				const struct lp_forward_want *want, struct lp_runner_hook hook);

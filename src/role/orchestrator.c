@@ -1,0 +1,256 @@
+/* The orchestrator's wiring: models and runners, the service port, gRPC and job routes. */
+#include <string.h>
+
+#include <lpd/base/json.h>
+#include <lpd/io/file.h>
+
+#include "orchestrator_priv.h"
+#include "store.h"
+
+#define SERVICE_PORT 8935
+#define MODELS_MAX (4 << 20)
+
+/* ---- what it runs ---- */
+
+static enum lp_code load_models(struct lp_orchestrator *o, struct lp_err *e)
+{
+	struct lp_node *node = o->node;
+	const char *where = lp_option_text(node->options, LP_OPT_AI_MODELS);
+	struct lp_span text = lp_span(where), unknown;
+	struct lp_err why;
+
+	if (!*where)
+		return lp_fail(e, LP_CONFIG, "an orchestrator needs -aiModels: a JSON file of what it runs");
+	if (lp_file_read(node->scope, &text, where, MODELS_MAX, &why) != LP_OK && why.code != LP_NOT_FOUND)
+		return lp_fail(e, LP_CONFIG, "-aiModels: %s", lp_err_words(&why));
+	if (why.code == LP_NOT_FOUND && !strchr(where, ':'))
+		return lp_fail(e, LP_CONFIG, "-aiModels: there is no file %s", where);
+	if (lp_models_parse(node->scope, &o->models, text, &unknown, e) != LP_OK)
+		return e->code;
+	if (unknown.len)
+		lp_log_kv(o->log, LP_UNUSUAL, "aiModels has keys nobody knows", "keys",
+			  lp_strdup(node->scope, unknown), NULL);
+	return LP_OK;
+}
+
+static enum lp_code open_runners(struct lp_orchestrator *o, struct lp_err *e)
+{
+	struct lp_node *node = o->node;
+	struct lp_runners_want want = {
+		.loop = node->loop,
+		.client = node->client,
+		.models = &o->models,
+		.runner_path = lp_option_text(node->options, LP_OPT_RUNNER_PATH),
+		.data_dir = node->data_dir,
+		.log = o->log,
+		.metrics = node->metrics,
+	};
+
+	return lp_runners_open(node->scope, &o->runners, &want, e);
+}
+
+/* ---- where it is reached ---- */
+
+/* -serviceAddr is what gateways are told; -httpAddr where we listen, every address at that port by default. */
+static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *listen, struct lp_err *e)
+{
+	struct lp_node *node = o->node;
+	const char *service = lp_option_text(node->options, LP_OPT_SERVICE_ADDR);
+	const char *http = lp_options_http_addr(node->options, LP_ROLE_ORCHESTRATOR);
+	struct lp_url url;
+	char *uri;
+
+	if (!*service && *http)
+		service = http;
+	if (!*service || *service == ':')
+		return lp_fail(e, LP_CONFIG, "an orchestrator needs -serviceAddr HOST:PORT: where gateways reach it");
+	if (lp_url_parse_address(node->scope, &url, lp_span(service), SERVICE_PORT, e) != LP_OK)
+		return lp_fail(e, LP_CONFIG, "-serviceAddr %s is no address", service);
+	uri = lp_strdup(node->scope, url.text);
+	while (*uri && uri[strlen(uri) - 1] == '/')
+		uri[strlen(uri) - 1] = '\0';
+	o->service_uri = lp_span(uri);
+	*listen = url;
+	listen->host = LP_SPAN("");
+	if (*http && lp_url_parse_address(node->scope, listen, lp_span(http), url.port, e) != LP_OK)
+		return lp_fail(e, LP_CONFIG, "-httpAddr %s is no address", http);
+	return LP_OK;
+}
+
+static const char *path_or(struct lp_node *node, enum lp_option option, const char *name)
+{
+	const char *given = lp_option_text(node->options, option);
+
+	return *given ? given : lp_fmt(node->scope, "%s/%s", node->data_dir, name);
+}
+
+static enum lp_code open_tls(struct lp_orchestrator *o, const struct lp_url *service, struct lp_err *e)
+{
+	const char *cert = path_or(o->node, LP_OPT_TLS_CERT, "cert.pem");
+	const char *key = path_or(o->node, LP_OPT_TLS_KEY, "key.pem");
+
+	return lp_tls_server_open(o->node->scope, &o->tls, cert, key, service->host, e);
+}
+
+static enum lp_code open_server(struct lp_orchestrator *o, struct lp_err *e)
+{
+	struct lp_node *node = o->node;
+	const struct lp_options *options = node->options;
+	struct lp_server_want want = {
+		.limits = {
+			.connections = (int)lp_option_int(options, LP_OPT_MAX_CONNECTIONS),
+			.streams = (int)lp_option_int(options, LP_OPT_MAX_STREAMS),
+			.header_bytes = (size_t)lp_option_size(options, LP_OPT_MAX_HEADER_BYTES),
+			.header_time = lp_option_duration(options, LP_OPT_HEADER_TIMEOUT),
+			.body_stall = lp_option_duration(options, LP_OPT_BODY_TIMEOUT),
+			.idle_time = lp_option_duration(options, LP_OPT_IDLE_TIMEOUT),
+		},
+		.handle = lp_router_handle,
+		.self = o->router,
+		.log = o->log,
+		.metrics = node->metrics,
+	};
+	struct lp_url service;
+
+	if (find_addresses(o, &want.address, e) != LP_OK)
+		return e->code;
+	if (lp_url_parse(node->scope, &service, o->service_uri, e) != LP_OK)
+		return e->code;
+	if (want.address.tls && open_tls(o, &service, e) != LP_OK)
+		return e->code;
+	want.tls = o->tls;
+	return lp_server_open(node->scope, &o->server, node->loop, &want, e);
+}
+
+/* ---- routes ---- */
+
+static int64_t body_limit(const struct lp_orchestrator *o, const struct lp_pipeline *pipeline)
+{
+	return pipeline->body_limit < o->body_limit ? pipeline->body_limit : o->body_limit;
+}
+
+static void add_routes(struct lp_orchestrator *o)
+{
+	struct lp_scope *scope = o->node->scope;
+	int n;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
+
+	for (int i = 0; i < n; i++) {
+		struct orch_route *route = lp_new(scope, struct orch_route);
+
+		if (!rows[i].served)
+			continue;
+		*route = (struct orch_route){ o, &rows[i] };
+		lp_router_add(o->router, &(struct lp_route){ "POST", lp_fmt(scope, "/%s", rows[i].name),
+							     body_limit(o, &rows[i]), orch_job_start, route });
+	}
+	lp_router_add(o->router, &(struct lp_route){ "GET", "/stream/*", 0, lp_media_serve, o->node->media });
+	orch_rpc_open(o);
+}
+
+/* ---- the role ---- */
+
+static void read_options(struct lp_orchestrator *o)
+{
+	const struct lp_options *options = o->node->options;
+	const struct lp_span *nodes;
+	size_t n = lp_option_list(options, LP_OPT_NODES, &nodes);
+
+	o->version = lp_span(lp_option_text(options, LP_OPT_ADVERTISE_VERSION));
+	o->job_time = lp_option_duration(options, LP_OPT_JOB_TIMEOUT);
+	o->body_limit = lp_option_size(options, LP_OPT_MAX_BODY_BYTES);
+	o->nodes = lp_new_array(o->node->scope, struct lp_span, n + 1);
+	for (size_t i = 0; i < n; i++)
+		o->nodes[o->n_nodes++] = nodes[i];
+}
+
+static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
+{
+	struct lp_orchestrator *o = lp_new(node->scope, struct lp_orchestrator);
+	struct lp_db *db;
+
+	o->node = node;
+	o->log = lp_log_with(node->scope, node->log, "role", "orchestrator");
+	read_options(o);
+	o->router = lp_router_open(node->scope);
+	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK || lp_store_open(node, &db, e) != LP_OK ||
+	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
+	    open_runners(o, e) != LP_OK)
+		return e->code;
+	add_routes(o);
+	if (open_server(o, e) != LP_OK)
+		return e->code;
+	node->orchestrator = o;
+	lp_log(o->log, LP_INFO, "orchestrator listens", "uri=%.*s port=%d models=%d", LP_ARG(o->service_uri),
+	       lp_server_port(o->server), lp_runners_count(o->runners));
+	return LP_OK;
+}
+
+static void drain(struct lp_node *node)
+{
+	lp_server_drain(node->orchestrator->server);
+}
+
+static void reload(struct lp_node *node)
+{
+	struct lp_orchestrator *o = node->orchestrator;
+	struct lp_err e;
+
+	if (o->tls && lp_tls_server_reload(o->tls, &e) != LP_OK)
+		lp_log_kv(o->log, LP_UNUSUAL, "certificate not reloaded", "why", lp_err_words(&e), NULL);
+}
+
+/* Ready when there is something to offer. */
+static bool ready(struct lp_node *node, struct lp_buf *why)
+{
+	struct lp_runners *runners = node->orchestrator->runners;
+	int up = 0;
+
+	for (int i = 0; i < lp_runners_count(runners); i++)
+		up += lp_runners_at(runners, i)->state == LP_RUNNER_READY;
+	if (!up)
+		lp_buf_add_text(why, "no runner is ready");
+	return up > 0;
+}
+
+static void status_runner(struct lp_buf *json, const struct lp_runner *runner)
+{
+	static const char *const state_names[] = { "starting", "ready", "down" };
+
+	lp_buf_add_text(json, "{\"pipeline\":");
+	lp_json_write_str(json, lp_span(runner->entry->pipeline->name));
+	lp_buf_add_text(json, ",\"model\":");
+	lp_json_write_str(json, runner->entry->model_id);
+	lp_buf_add_text(json, ",\"version\":");
+	lp_json_write_str(json, runner->version);
+	lp_buf_fmt(json, ",\"state\":\"%s\",\"capacity\":%u,\"in_use\":%u,\"why\":", state_names[runner->state],
+		   runner->slots.total, runner->slots.used);
+	lp_json_write_str(json, lp_span(runner->why));
+	lp_buf_add_text(json, ",\"note\":");
+	lp_json_write_str(json, runner->note);
+	lp_buf_add_char(json, '}');
+}
+
+static void status(struct lp_node *node, struct lp_buf *json)
+{
+	struct lp_orchestrator *o = node->orchestrator;
+
+	lp_buf_add_text(json, "{\"service_uri\":");
+	lp_json_write_str(json, o->service_uri);
+	lp_buf_fmt(json, ",\"jobs\":%d,\"connections\":%d,\"runners\":[", o->jobs, lp_server_connections(o->server));
+	for (int i = 0; i < lp_runners_count(o->runners); i++) {
+		if (i)
+			lp_buf_add_char(json, ',');
+		status_runner(json, lp_runners_at(o->runners, i));
+	}
+	lp_buf_add_text(json, "]}");
+}
+
+const struct lp_role lp_role_orchestrator = {
+	.name = "orchestrator",
+	.open = open_role,
+	.drain = drain,
+	.reload = reload,
+	.ready = ready,
+	.status = status,
+};

@@ -1,0 +1,427 @@
+/* The orchestrator's job, from a gateway's request to the runner's answer:
+ *
+ *  INTAKE ─► CHECK ─► ADMIT ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
+ *     │        │        │       ⟲       ⟲        ▲          ⟲
+ *     └────────┴────────┴── any failure, gateway gone, deadline
+ *
+ * Checks and their order: network-protocol 5.3.  What was taken (the slot, the runner's time) is given back in
+ * SETTLE and nowhere else. */
+#include <stdio.h>
+#include <string.h>
+
+#include <lpd/base/buf.h>
+#include <lpd/base/hex.h>
+#include <lpd/front/collect.h>
+#include <lpd/front/relay.h>
+#include <lpd/front/stream.h>
+#include <lpd/io/task.h>
+#include <lpd/market/intake.h>
+#include <lpd/market/refusal.h>
+
+#include "orchestrator_priv.h"
+
+#define FAILED_BODY_MAX (16 * 1024)
+#define MEDIA_MAX (INT64_C(1) << 30)	/* one result of a runner of ours */
+
+struct job {
+	struct lp_orchestrator *o;
+	struct lp_scope *scope;		/* the job's; closed last */
+	struct lp_scope *lease;		/* slot and call: closed in SETTLE */
+	struct lp_scope *out;		/* what brings the answer: closed with the job */
+	struct lp_task task;
+	struct lp_exchange *ex;		/* weak: NULL once the gateway has left or the reply has ended */
+	const struct lp_pipeline *pipeline;
+	struct lp_intake *intake;
+	struct lp_request *request;
+	struct lp_runner *runner;
+	struct lp_call *call;
+	struct lp_collect *collect;
+	struct lp_stream *stream;
+	struct lp_relay *relay;
+	struct lp_inline *inlined;
+	struct lp_buf words;		/* a runner's error body */
+	struct lp_err err;
+	char id[9];
+};
+
+enum { INTAKE, CHECK, ADMIT, RUN, RELAY, SETTLE, REPLY, DONE };
+
+static int intake(void *self);
+static int check(void *self);
+static int admit(void *self);
+static int run(void *self);
+static int relay(void *self);
+static int settle(void *self);
+static int reply(void *self);
+
+static const struct lp_state states[] = {
+	[INTAKE] = { "intake", intake, LP_TO(INTAKE) | LP_TO(CHECK) | LP_TO(SETTLE) },
+	[CHECK] = { "check", check, LP_TO(ADMIT) | LP_TO(SETTLE) },
+	[ADMIT] = { "admit", admit, LP_TO(RUN) | LP_TO(SETTLE) },
+	[RUN] = { "run", run, LP_TO(RUN) | LP_TO(RELAY) | LP_TO(SETTLE) },
+	[RELAY] = { "relay", relay, LP_TO(RELAY) | LP_TO(SETTLE) },
+	[SETTLE] = { "settle", settle, LP_TO(REPLY) },
+	[REPLY] = { "reply", reply, LP_TO(REPLY) | LP_TO(DONE) },
+	[DONE] = { "done", NULL, 0 },
+};
+
+extern const struct lp_machine lp_machine_orchestrator_job;
+const struct lp_machine lp_machine_orchestrator_job = { "orchestrator-job", states, DONE + 1, SETTLE };
+
+static void wake(void *self)
+{
+	struct job *job = self;
+
+	lp_task_wake(&job->task);
+}
+
+/* ---- INTAKE: the whole request ---- */
+
+static int intake(void *self)
+{
+	struct job *job = self;
+
+	if (!job->intake) {
+		struct lp_intake_want want = { job->pipeline, LP_EDGE_ORCHESTRATOR,
+					       lp_media_budget(job->o->node->media) };
+
+		job->intake = lp_intake_start(job->scope, job->ex, &want, wake, job);
+	}
+	lp_intake_poke(job->intake);
+	if (lp_intake_err(job->intake)->code != LP_OK) {
+		job->err = *lp_intake_err(job->intake);
+		return SETTLE;
+	}
+	return lp_intake_done(job->intake) ? CHECK : LP_AWAIT(INTAKE);
+}
+
+/* ---- CHECK: payment, segment, token ---- */
+
+static int check(void *self)
+{
+	struct job *job = self;
+	struct lp_orchestrator *o = job->o;
+	struct lp_segment_judge judge = { o->secret, orch_own(o), lp_wall(o->node->loop) / LP_SEC };
+	struct lp_scope *scope = lp_scope_open(job->scope, "credentials");
+	struct lp_segment segment;
+
+	if (lp_payment_check(scope, lp_exchange_header(job->ex, "livepeer-payment"), &job->err) == LP_OK &&
+	    lp_segment_decode(scope, &segment, lp_exchange_header(job->ex, "livepeer-segment"), &job->err) == LP_OK &&
+	    lp_segment_check(&segment, &judge, &job->err) == LP_OK)
+		job->err.code = LP_OK;
+	lp_scope_close(&scope);
+	return job->err.code == LP_OK ? ADMIT : SETTLE;
+}
+
+/* ---- ADMIT: a slot ---- */
+
+static int admit(void *self)
+{
+	struct job *job = self;
+
+	job->request = lp_intake_request(job->intake);
+	if (job->o->node->draining) {
+		lp_fail(&job->err, LP_NO_CAPACITY, "this orchestrator is going down");
+		return SETTLE;
+	}
+	job->lease = lp_scope_open(job->scope, "lease");
+	job->runner = lp_runners_take(job->lease, job->o->runners, job->pipeline, job->request->model, &job->err);
+	return job->runner ? RUN : SETTLE;
+}
+
+/* ---- RUN: until the runner answers ---- */
+
+/* A runner that took nothing of the job is no fault of the job's: another orchestrator may have room. */
+static void runner_broke(struct job *job)
+{
+	const struct lp_err *why = lp_call_err(job->call);
+
+	lp_runner_suspect(job->o->runners, job->runner, why);
+	if (!lp_call_sent(job->call))
+		lp_fail(&job->err, LP_NO_CAPACITY, "the runner cannot be reached");
+	else
+		lp_fail(&job->err, LP_RUNNER, "the runner broke off: %s", lp_err_words(why));
+}
+
+static int run(void *self)
+{
+	struct job *job = self;
+
+	if (!job->call) {
+		struct lp_forward_want want = { .request = job->request, .file = lp_intake_file(job->intake) };
+
+		job->call = lp_runner_start(job->lease, job->o->runners, job->runner, &want,
+					    (struct lp_runner_hook){ wake, job });
+	}
+	switch (lp_call_state(job->call)) {
+	case LP_CALL_SENDING:
+		return LP_AWAIT(RUN);
+	case LP_CALL_FAILED:
+		if (lp_call_status(job->call))
+			return RELAY;
+		runner_broke(job);
+		return SETTLE;
+	case LP_CALL_BODY:
+	case LP_CALL_DONE:
+		break;
+	}
+	return RELAY;
+}
+
+/* ---- RELAY: the answer ---- */
+
+static int relay_refusal(struct job *job)
+{
+	struct lp_span got;
+	enum lp_call_state state;
+
+	while ((got = lp_call_read(job->call)).len && job->words.len < FAILED_BODY_MAX) {
+		lp_buf_add_span(&job->words, got);
+		lp_call_consume(job->call, got.len);
+	}
+	state = lp_call_state(job->call);
+	if (state != LP_CALL_DONE && state != LP_CALL_FAILED && job->words.len < FAILED_BODY_MAX)
+		return LP_AWAIT(RELAY);
+	lp_refusal_of_runner(lp_call_status(job->call), lp_buf_span(&job->words), &job->err);
+	return SETTLE;
+}
+
+static int relay_media(struct job *job)
+{
+	if (!job->collect) {
+		struct lp_collect_want want = { .loop = job->o->node->loop, .call = job->call,
+						.media = job->o->node->media, .id = lp_span(job->id),
+						.media_limit = MEDIA_MAX };
+
+		job->collect = lp_collect_start(job->out, &want, wake, job);
+	}
+	if (!lp_collect_done(job->collect)) {
+		lp_collect_poke(job->collect);
+		return LP_AWAIT(RELAY);
+	}
+	job->err = *lp_collect_err(job->collect);
+	return SETTLE;
+}
+
+static int relay_events(struct job *job)
+{
+	if (!job->stream)
+		job->stream = lp_stream_open(job->out, &(struct lp_stream_want){ .call = job->call, .ex = job->ex });
+	switch (lp_stream_pump(job->stream, &job->err)) {
+	case LP_STREAM_MORE:
+		return LP_AWAIT(RELAY);
+	case LP_STREAM_LAST:
+	case LP_STREAM_FAILED:
+		break;
+	}
+	return SETTLE;
+}
+
+static int relay_json(struct job *job)
+{
+	if (!job->relay)
+		job->relay = lp_relay_open(job->out, &(struct lp_relay_want){ .call = job->call, .ex = job->ex });
+	switch (lp_relay_pump(job->relay, &job->err)) {
+	case LP_RELAY_MORE:
+		return LP_AWAIT(RELAY);
+	case LP_RELAY_DONE:
+	case LP_RELAY_FAILED:
+		break;
+	}
+	return SETTLE;
+}
+
+static bool is_stream(const struct job *job)
+{
+	return job->request->stream &&
+	       lp_media_is(lp_headers_find(lp_call_headers(job->call), "content-type"), "text/event-stream");
+}
+
+static int relay(void *self)
+{
+	struct job *job = self;
+
+	if (lp_call_status(job->call) != 200)
+		return relay_refusal(job);
+	if (!job->out)
+		job->out = lp_scope_open(job->scope, "answer");
+	if (job->pipeline->result == LP_RESULT_MEDIA)
+		return relay_media(job);
+	return is_stream(job) ? relay_events(job) : relay_json(job);
+}
+
+/* ---- SETTLE: give back what was taken ---- */
+
+static int settle(void *self)
+{
+	struct job *job = self;
+
+	if (job->task.aborted != LP_OK)
+		lp_fail(&job->err, job->task.aborted, "%s", lp_code_words(job->task.aborted));
+	if (job->intake)
+		lp_intake_detach(job->intake);
+	if (job->err.code != LP_OK) {
+		/* a broken stream or half an answer has to be seen as such: REPLY aborts it */
+		lp_scope_close(&job->out);
+		job->collect = NULL;
+	}
+	lp_scope_close(&job->lease);
+	job->call = NULL;
+	return REPLY;
+}
+
+/* ---- REPLY ---- */
+
+static void let_go(struct job *job)
+{
+	if (job->ex)
+		lp_exchange_watch(job->ex, NULL, NULL);
+	job->ex = NULL;
+}
+
+/* Errors to the network are prose (ai-http-api 2.3). */
+static void reply_error(struct job *job)
+{
+	static const struct lp_header plain[] = {
+		{ LP_SPAN("content-type"), LP_SPAN("text/plain; charset=utf-8"), false },
+		{ LP_SPAN("x-content-type-options"), LP_SPAN("nosniff"), false },
+	};
+	struct lp_buf text = { 0 };
+	int status;
+
+	if (lp_reply_started(job->ex)) {
+		lp_reply_abort(job->ex, job->err.code);
+		return;
+	}
+	lp_refusal_write(&job->err, job->pipeline->name, &status, &text);
+	lp_reply_head(job->ex, status, (int64_t)text.len, plain, 2);
+	lp_reply_write(job->ex, lp_buf_span(&text));
+	lp_reply_end(job->ex);
+	lp_buf_clear(&text);
+}
+
+/* Gateways up to 0.7.9-ai.3 do not fetch: they are known by what is not in Authorization (network-protocol 5.6). */
+static bool wants_inline(const struct job *job)
+{
+	return !lp_span_is(lp_exchange_header(job->ex, "authorization"), "Livepeer-AI-Worker-1.0") &&
+	       job->pipeline->media_extension && strcmp(job->pipeline->media_extension, ".png") == 0;
+}
+
+static int reply_media(struct job *job)
+{
+	struct lp_buf body = { 0 };
+
+	if (!job->inlined && wants_inline(job))
+		job->inlined = lp_inline_start(job->out, job->collect, job->ex, wake, job);
+	if (job->inlined) {
+		lp_inline_poke(job->inlined);
+		return lp_inline_done(job->inlined) ? DONE : LP_AWAIT(REPLY);
+	}
+	lp_collect_commit(job->collect);
+	lp_collect_write(job->collect, &body, job->o->service_uri);
+	lp_reply(job->ex, 200, "application/json", lp_buf_span(&body));
+	lp_buf_clear(&body);
+	return DONE;
+}
+
+static int reply(void *self)
+{
+	struct job *job = self;
+	int next = DONE;
+
+	if (!job->ex)
+		return DONE;
+	if (job->err.code != LP_OK)
+		reply_error(job);
+	else if (job->collect)
+		next = reply_media(job);
+	else
+		lp_reply_end(job->ex);
+	if (next == DONE)
+		let_go(job);
+	return next;
+}
+
+/* ---- the job's life ---- */
+
+static void log_job(const struct job *job)
+{
+	struct lp_buf trail = { 0 };
+	char ms[24];
+
+	snprintf(ms, sizeof(ms), "%lld", (long long)(lp_task_age(&job->task) / LP_MSEC));
+	lp_task_trail(&job->task, &trail);
+	lp_log_kv(job->o->log, LP_INFO, "job", "id", job->id, "pipeline", job->pipeline->name, "model",
+		  job->request ? lp_strdup(job->scope, job->request->model) : "", "code",
+		  lp_code_name(job->err.code), "why", job->err.code == LP_OK ? "" : lp_err_words(&job->err), "ms",
+		  ms, "trail", lp_buf_text(&trail), NULL);
+	lp_buf_clear(&trail);
+}
+
+static void on_done(void *self)
+{
+	struct job *job = self;
+	struct lp_orchestrator *o = job->o;
+	struct lp_scope *scope = job->scope;
+	struct lp_metrics *m = o->node->metrics;
+
+	if (lp_log_on(o->log, LP_INFO))
+		log_job(job);
+	lp_metric_add(m, LP_M_JOBS, LP_LABELS("orchestrator", job->pipeline->name, lp_code_name(job->err.code)), 1);
+	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("orchestrator", job->pipeline->name), lp_task_age(&job->task));
+	lp_metric_add(m, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
+	o->jobs--;
+	o->node->jobs--;
+	lp_buf_clear(&job->words);
+	lp_scope_close(&scope);
+}
+
+/* The exchange said something: bytes, room, or its end. */
+static void on_exchange(void *self)
+{
+	struct job *job = self;
+
+	if (lp_exchange_gone(job->ex)) {
+		if (job->intake)
+			lp_intake_detach(job->intake);
+		lp_scope_close(&job->out);	/* it may hold the exchange, which ends after this */
+		job->collect = NULL;
+		job->inlined = NULL;
+		job->ex = NULL;
+		lp_task_abort(&job->task, LP_GONE);
+	}
+	lp_task_wake(&job->task);
+}
+
+static void drop_task(void *arg)
+{
+	struct job *job = arg;
+
+	lp_task_drop(&job->task);
+}
+
+void orch_job_start(void *self, struct lp_exchange *ex)
+{
+	struct orch_route *route = self;
+	struct lp_orchestrator *o = route->o;
+	struct lp_scope *scope = lp_scope_open(o->node->scope, "orchestrator job");
+	struct job *job = lp_new(scope, struct job);
+	uint8_t id[4];
+
+	job->o = o;
+	job->scope = scope;
+	job->ex = ex;
+	job->pipeline = route->pipeline;
+	lp_random(id, sizeof(id));
+	lp_hex_write(job->id, id, sizeof(id));
+	job->task.on_done = on_done;
+	job->task.metrics = o->node->metrics;
+	o->jobs++;
+	o->node->jobs++;
+	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), 1);
+	lp_defer(scope, drop_task, job);
+	lp_exchange_limit_body(ex, route->pipeline->body_limit);
+	lp_exchange_watch(ex, on_exchange, job);
+	lp_task_start(&job->task, o->node->loop, &lp_machine_orchestrator_job, job);
+	lp_task_deadline(&job->task, o->job_time, LP_DEADLINE);
+}

@@ -1,0 +1,40 @@
+/* role/orchestrator_priv - what orchestrator.c (wiring), orchestrator_rpc.c and orchestrator_job.c share. */
+#ifndef LPD_ROLE_ORCHESTRATOR_PRIV_H
+#define LPD_ROLE_ORCHESTRATOR_PRIV_H
+
+#include <lpd/io/grpc.h>
+#include <lpd/market/segment.h>
+#include <lpd/role/node.h>
+
+struct lp_orchestrator {
+	struct lp_node *node;
+	struct lp_log *log;
+	struct lp_models models;
+	struct lp_runners *runners;
+	struct lp_router *router;
+	struct lp_server *server;
+	struct lp_tls_server *tls;	/* NULL: plain */
+	struct lp_span service_uri;	/* "https://host:8935", no slash at the end */
+	struct lp_span version;		/* what we tell peers that we are */
+	struct lp_span *nodes;		/* -nodes */
+	int n_nodes;
+	uint8_t secret[32];		/* of the auth tokens; survives a restart */
+	int64_t job_time, body_limit;
+	/* What jobs are checked against, made anew when a runner changes. */
+	struct lp_scope *own_scope;
+	struct lp_capabilities own;
+	unsigned own_generation;
+	int jobs;
+};
+
+/* One pipeline's route: the handler's self. */
+struct orch_route {
+	struct lp_orchestrator *o;
+	const struct lp_pipeline *pipeline;
+};
+
+void orch_job_start(void *route, struct lp_exchange *ex);
+void orch_rpc_open(struct lp_orchestrator *o);
+const struct lp_capabilities *orch_own(struct lp_orchestrator *o);
+
+#endif
