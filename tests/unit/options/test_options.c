@@ -294,9 +294,9 @@ static void the_home_folder_is_resolved(void **state)
 {
 	struct bench *bench = *state;
 
-	assert_int_equal(read_line(bench, "", ENV(W("HOME=/home/ann"), )), LP_OK);
-	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/home/ann/.lpd");
-	assert_int_equal(read_line(bench, "-dataDir /data/~", ENV(W("HOME=/home/ann"), )), LP_OK);
+	assert_int_equal(read_line(bench, "", ENV(W("HOME=/users/ann"), )), LP_OK);
+	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/users/ann/.lpd");
+	assert_int_equal(read_line(bench, "-dataDir /data/~", ENV(W("HOME=/users/ann"), )), LP_OK);
 	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/data/~");
 }
 
