@@ -10,6 +10,7 @@ static const struct {
 	enum lp_role_bit bit;
 	const struct lp_role *role;
 } rows[] = {
+	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
 	{ LP_ROLE_GATEWAY, &lp_role_gateway },
 };
 
@@ -27,8 +28,7 @@ static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
 		node->roles[n++] = rows[i].role;
 	}
 	if (roles)
-		return lp_fail(e, LP_CONFIG, "this version of lpd cannot be a %s yet",
-			       roles & LP_ROLE_ORCHESTRATOR ? "orchestrator" : "worker");
+		return lp_fail(e, LP_CONFIG, "this version of lpd cannot be a worker yet");
 	return LP_OK;
 }
 

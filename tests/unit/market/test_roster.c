@@ -1,0 +1,551 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <lpd/base/time.h>
+#include <lpd/market/roster.h>
+
+#define T2I 27
+#define UPSCALE 30
+
+struct world {
+	struct lp_scope *scope;
+	struct lp_roster *roster;
+	struct lp_dice dice;
+	int64_t now;
+};
+
+static int world_open(void **state)
+{
+	static struct world w;
+	const struct lp_roster_rules rules = { .min_version = LP_SPAN("0.9.0") };
+
+	w = (struct world){ .scope = lp_scope_open(NULL, "test"), .now = 1000 * LP_SEC };
+	lp_dice_init(&w.dice, 1);
+	w.roster = lp_roster_open(w.scope, &rules, &w.dice);
+	*state = &w;
+	return 0;
+}
+
+static int world_close(void **state)
+{
+	struct world *w = *state;
+
+	lp_scope_close(&w->scope);
+	return 0;
+}
+
+static void offer(struct world *w, struct lp_capabilities *caps, uint32_t capability, const char *model, bool warm)
+{
+	const struct lp_model_terms terms = { .model = lp_span(model), .warm = warm, .capacity = 1 };
+
+	lp_capabilities_add_model(w->scope, caps, capability, &terms);
+}
+
+static struct lp_orch_info info_of(struct world *w, const char *version)
+{
+	struct lp_orch_info info = { .transcoder = LP_SPAN("https://o:8935"), .has_capabilities = true };
+
+	lp_capabilities_init(&info.capabilities, w->scope, lp_span(version));
+	offer(w, &info.capabilities, T2I, "m", true);
+	info.auth_token = (struct lp_auth_token){
+		.present = true, .token = LP_SPAN("t"), .session_id = LP_SPAN("s"), .expiration = 2800,
+	};
+	return info;
+}
+
+/* An orchestrator that answered just now and offers model "m" of text-to-image, warm. */
+static struct lp_orch *orch(struct world *w, const char *address)
+{
+	struct lp_orch *o = lp_roster_row(w->roster, lp_span(address));
+	struct lp_orch_info info = info_of(w, "0.9.1");
+
+	lp_orch_answered(o, &info, 20 * LP_MSEC, w->now);
+	return o;
+}
+
+static struct lp_roster_ask ask_for(struct world *w, const char *model)
+{
+	return (struct lp_roster_ask){ .capability = T2I, .model = lp_span(model), .now = w->now };
+}
+
+static struct lp_orch *choose(struct world *w, struct lp_choice *choice)
+{
+	struct lp_roster_ask ask = ask_for(w, "m");
+
+	return lp_roster_choose(w->roster, &ask, choice);
+}
+
+static int64_t chance(struct world *w)
+{
+	struct lp_roster_ask ask = ask_for(w, "m");
+
+	return lp_roster_next_chance(w->roster, &ask);
+}
+
+static void try(struct world *w, struct lp_orch *o, enum lp_code code)
+{
+	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+
+	/* The roster learns the time from the choice. */
+	choose(w, &choice);
+	lp_orch_begin(w->roster, &t);
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = code, .took = LP_SEC, .work = 1, .now = w->now });
+}
+
+static void one_that_never_answered_is_not_chosen(void **state)
+{
+	struct world *w = *state;
+	struct lp_choice choice;
+
+	lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_UNREACHED], 1);
+	assert_true(chance(w) == LP_NEVER);
+}
+
+static void one_that_answered_is_chosen_and_says_why(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	assert_ptr_equal(choose(w, &choice), a);
+	assert_string_equal(choice.why, "only one");
+	assert_true(lp_span_is(lp_orch_address(a), "https://a:1"));
+	assert_true(chance(w) == w->now);
+}
+
+static void an_address_has_one_row(void **state)
+{
+	struct world *w = *state;
+
+	assert_ptr_equal(orch(w, "https://a:1"), lp_roster_row(w->roster, LP_SPAN("https://a:1")));
+	assert_ptr_not_equal(orch(w, "https://a:1"), orch(w, "https://a:2"));
+}
+
+static void an_old_answer_is_not_used(void **state)
+{
+	struct world *w = *state;
+	struct lp_choice choice;
+
+	orch(w, "https://a:1");
+	w->now += 5 * LP_MIN;
+	assert_non_null(choose(w, &choice));
+	w->now += 1;
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_UNREACHED], 1);
+}
+
+static void one_lost_question_is_forgiven_two_are_not(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	lp_orch_unreached(a, NULL, w->now);
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_unreached(a, NULL, w->now);
+	assert_null(choose(w, &choice));
+	orch(w, "https://a:1");
+	assert_ptr_equal(choose(w, &choice), a);
+}
+
+static void a_model_that_is_not_offered_is_named_as_the_reason(void **state)
+{
+	struct world *w = *state;
+	struct lp_roster_ask ask = ask_for(w, "other");
+	struct lp_choice choice;
+
+	orch(w, "https://a:1");
+	assert_null(lp_roster_choose(w->roster, &ask, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_MODEL], 1);
+	ask = ask_for(w, "m");
+	ask.capability = UPSCALE;
+	assert_null(lp_roster_choose(w->roster, &ask, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_MODEL], 1);
+	assert_true(lp_roster_next_chance(w->roster, &ask) == LP_NEVER);
+}
+
+static void a_model_that_was_withdrawn_is_not_chosen(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_orch_info info = info_of(w, "0.9.1");
+	struct lp_choice choice;
+
+	try(w, a, LP_OK);
+	info.capabilities.n_caps = 0;
+	lp_orch_answered(a, &info, LP_MSEC, w->now);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_MODEL], 1);
+}
+
+static void a_node_too_old_is_not_chosen(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	struct lp_orch_info info = info_of(w, "0.8.10");
+	struct lp_choice choice;
+
+	lp_orch_answered(a, &info, LP_MSEC, w->now);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_VERSION], 1);
+}
+
+static void a_runner_too_old_is_not_chosen(void **state)
+{
+	struct world *w = *state;
+	static const struct lp_roster_minimum minimum = { T2I, LP_SPAN("m"), LP_SPAN("0.14.0") };
+	const struct lp_roster_rules rules = { .minimums = &minimum, .n_minimums = 1 };
+	struct lp_choice choice;
+
+	w->roster = lp_roster_open(w->scope, &rules, &w->dice);
+	orch(w, "https://a:1");		/* tells no runner version */
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_VERSION], 1);
+	assert_true(lp_span_is(lp_roster_min_runner(w->roster, T2I, LP_SPAN("m")), "0.14.0"));
+	assert_int_equal(lp_roster_min_runner(w->roster, T2I, LP_SPAN("n")).len, 0);
+}
+
+static void one_that_was_tried_is_not_chosen_again(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1"), *b = orch(w, "https://b:1");
+	struct lp_roster_ask ask = ask_for(w, "m");
+	struct lp_choice choice;
+
+	ask.tried = &a;
+	ask.n_tried = 1;
+	for (int i = 0; i < 50; i++)
+		assert_ptr_equal(lp_roster_choose(w->roster, &ask, &choice), b);
+	assert_int_equal(choice.rejected[LP_REJECT_TRIED], 1);
+}
+
+static void a_full_one_rests_for_a_moment_and_is_not_bad(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+	int64_t back;
+
+	try(w, a, LP_NO_CAPACITY);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_BUSY], 1);
+	assert_string_equal(lp_orch_state(a, w->now), "busy");
+	back = chance(w);
+	assert_in_range(back - w->now, 180 * LP_MSEC, 320 * LP_MSEC);
+	w->now = back;
+	assert_ptr_equal(choose(w, &choice), a);
+}
+
+static void a_full_model_does_not_close_the_others(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	struct lp_orch_info info = info_of(w, "0.9.1");
+	struct lp_roster_ask ask;
+	struct lp_choice choice;
+
+	offer(w, &info.capabilities, T2I, "n", true);
+	lp_orch_answered(a, &info, LP_MSEC, w->now);
+	try(w, a, LP_NO_CAPACITY);
+	assert_null(choose(w, &choice));
+	ask = ask_for(w, "n");
+	assert_ptr_equal(lp_roster_choose(w->roster, &ask, &choice), a);
+}
+
+static void a_full_one_that_is_full_again_rests_longer(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	int64_t before = 0;
+
+	for (int i = 0; i < 5; i++) {
+		int64_t rest;
+
+		try(w, a, LP_NO_CAPACITY);
+		rest = chance(w) - w->now;
+		assert_true(rest > before);
+		before = rest;
+		w->now += rest;
+	}
+	for (int i = 0; i < 10; i++) {
+		try(w, a, LP_NO_CAPACITY);
+		w->now = chance(w);
+	}
+	try(w, a, LP_NO_CAPACITY);
+	assert_true(chance(w) - w->now <= 12500 * LP_MSEC);
+}
+
+static void after_full_the_crowd_is_let_in_one_by_one(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+
+	try(w, a, LP_NO_CAPACITY);
+	w->now = chance(w);
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_begin(w->roster, &t);
+	assert_null(choose(w, &choice));	/* the first one is still on its way */
+	w->now = chance(w);
+	assert_ptr_equal(choose(w, &choice), a);	/* no refusal came: there is room */
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_OK, .now = w->now });
+	assert_ptr_equal(choose(w, &choice), a);
+	assert_string_equal(lp_orch_state(a, w->now), "ready");
+}
+
+static void many_refusals_at_once_count_as_one(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+
+	choose(w, &choice);
+	for (int i = 0; i < 20; i++)
+		lp_orch_begin(w->roster, &t);
+	for (int i = 0; i < 20; i++)
+		lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_NO_CAPACITY, .now = w->now });
+	assert_in_range(chance(w) - w->now, 180 * LP_MSEC, 320 * LP_MSEC);
+}
+
+static void one_that_cannot_be_reached_is_suspended_with_all_its_models(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	struct lp_orch_info info = info_of(w, "0.9.1");
+	struct lp_roster_ask ask;
+	struct lp_choice choice;
+
+	offer(w, &info.capabilities, T2I, "n", true);
+	lp_orch_answered(a, &info, LP_MSEC, w->now);
+	try(w, a, LP_CONNECT);
+	ask = ask_for(w, "n");
+	assert_null(lp_roster_choose(w->roster, &ask, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_SUSPENDED], 1);
+	assert_string_equal(lp_orch_state(a, w->now), "suspended");
+	assert_in_range(chance(w) - w->now, 1500 * LP_MSEC, 2500 * LP_MSEC);
+}
+
+static void one_that_fails_at_a_model_keeps_the_others(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	struct lp_orch_info info = info_of(w, "0.9.1");
+	struct lp_roster_ask ask;
+	struct lp_choice choice;
+
+	offer(w, &info.capabilities, T2I, "n", true);
+	lp_orch_answered(a, &info, LP_MSEC, w->now);
+	try(w, a, LP_PEER_ERROR);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_SUSPENDED], 1);
+	ask = ask_for(w, "n");
+	assert_ptr_equal(lp_roster_choose(w->roster, &ask, &choice), a);
+}
+
+static void half_open_lets_one_job_through(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+	int64_t first;
+
+	try(w, a, LP_PEER_ERROR);
+	first = chance(w) - w->now;
+	w->now += first;
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_begin(w->roster, &t);
+	assert_null(choose(w, &choice));
+	assert_true(chance(w) > w->now);
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_PEER_ERROR, .now = w->now });
+	assert_true(chance(w) - w->now > first);
+	w->now = chance(w);
+	try(w, a, LP_OK);
+	assert_string_equal(lp_orch_state(a, w->now), "ready");
+}
+
+static void a_probe_whose_client_left_proves_nothing(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	try(w, a, LP_RESET);
+	w->now = chance(w);
+	try(w, a, LP_GONE);
+	assert_ptr_equal(choose(w, &choice), a);	/* half open still: the next one may see */
+	try(w, a, LP_RESET);
+	assert_in_range(chance(w) - w->now, 3 * LP_SEC, 5 * LP_SEC);
+}
+
+static void the_faults_of_clients_and_ours_count_for_nothing(void **state)
+{
+	static const enum lp_code codes[] = { LP_GONE, LP_BAD_REQUEST, LP_INVALID, LP_DEADLINE, LP_NO_ROOM, LP_NOT_SENT,
+					      LP_TOKEN, LP_INTERNAL };
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		try(w, a, codes[i]);
+		assert_ptr_equal(choose(w, &choice), a);
+		assert_string_equal(lp_orch_state(a, w->now), "ready");
+	}
+}
+
+static void a_lost_result_is_forgiven_once(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	try(w, a, LP_MEDIA_LOST);
+	assert_ptr_equal(choose(w, &choice), a);
+	try(w, a, LP_MEDIA_LOST);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_SUSPENDED], 1);
+}
+
+static void only_good_jobs_are_scored(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_orch_offer seen;
+
+	try(w, a, LP_PEER_ERROR);
+	lp_orch_offer(a, &seen, T2I, LP_SPAN("m"), w->now);
+	assert_true(seen.score == 0);
+	assert_true(seen.suspended);
+	w->now = chance(w);
+	try(w, a, LP_OK);
+	lp_orch_offer(a, &seen, T2I, LP_SPAN("m"), w->now);
+	assert_true(seen.score > 0.99 && seen.score < 1.01);
+	assert_int_equal(seen.in_flight, 0);
+}
+
+static void a_pin_names_by_address_by_place_and_by_host(void **state)
+{
+	static const struct {
+		const char *pin;
+		bool a, b;
+	} rows[] = {
+		{ "https://a:1", true, false }, { "https://a:1/", true, false }, { "a:1", true, false },
+		{ "a", true, false }, { "a:2", false, false }, { "a,[::1]:8935", true, true }, { "[::1]", false, true },
+		{ "!a", false, true }, { "!a, !b", false, true }, { "!https://[::1]:8935", true, false },
+		{ "", true, true }, { " , ", true, true }, { "[::1", false, false },
+	};
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1"), *b = orch(w, "https://[::1]:8935");
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct lp_roster_ask ask = ask_for(w, "m");
+		struct lp_choice choice;
+		bool saw_a = false, saw_b = false;
+
+		ask.pin = lp_span(rows[i].pin);
+		for (int n = 0; n < 60; n++) {
+			struct lp_orch *o = lp_roster_choose(w->roster, &ask, &choice);
+
+			saw_a = saw_a || o == a;
+			saw_b = saw_b || o == b;
+		}
+		assert_int_equal(saw_a, rows[i].a);
+		assert_int_equal(saw_b, rows[i].b);
+	}
+}
+
+static void a_token_in_its_last_minutes_is_not_fresh(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");	/* ends at 2800 s */
+
+	assert_true(lp_orch_token_fresh(a, 2620 * LP_SEC));
+	assert_false(lp_orch_token_fresh(a, 2621 * LP_SEC));
+	assert_false(lp_orch_token_fresh(lp_roster_row(w->roster, LP_SPAN("https://b:1")), 0));
+}
+
+static void a_row_in_use_outlives_its_removal(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_roster_count count;
+	struct lp_choice choice;
+
+	choose(w, &choice);
+	lp_orch_begin(w->roster, &t);
+	lp_roster_remove(w->roster, LP_SPAN("https://a:1"));
+	assert_null(choose(w, &choice));
+	lp_roster_count(w->roster, &count, w->now);
+	assert_int_equal(count.known, 0);
+	assert_true(lp_span_is(lp_orch_address(a), "https://a:1"));
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_OK, .now = w->now });
+}
+
+static void counts_follow_the_jobs(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_roster_count count;
+	struct lp_choice choice;
+
+	lp_roster_row(w->roster, LP_SPAN("https://dead:1"));
+	choose(w, &choice);
+	lp_orch_begin(w->roster, &t);
+	lp_orch_begin(w->roster, &t);
+	lp_roster_count(w->roster, &count, w->now);
+	assert_int_equal(count.known, 2);
+	assert_int_equal(count.ready, 1);
+	assert_int_equal(count.unreached, 1);
+	assert_int_equal(count.in_flight, 2);
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_GONE, .now = w->now });
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_OK, .now = w->now });
+	lp_roster_count(w->roster, &count, w->now);
+	assert_int_equal(count.in_flight, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+	const struct CMUnitTest tests[] = {
+		T(one_that_never_answered_is_not_chosen),
+		T(one_that_answered_is_chosen_and_says_why),
+		T(an_address_has_one_row),
+		T(an_old_answer_is_not_used),
+		T(one_lost_question_is_forgiven_two_are_not),
+		T(a_model_that_is_not_offered_is_named_as_the_reason),
+		T(a_model_that_was_withdrawn_is_not_chosen),
+		T(a_node_too_old_is_not_chosen),
+		T(a_runner_too_old_is_not_chosen),
+		T(one_that_was_tried_is_not_chosen_again),
+		T(a_full_one_rests_for_a_moment_and_is_not_bad),
+		T(a_full_model_does_not_close_the_others),
+		T(a_full_one_that_is_full_again_rests_longer),
+		T(after_full_the_crowd_is_let_in_one_by_one),
+		T(many_refusals_at_once_count_as_one),
+		T(one_that_cannot_be_reached_is_suspended_with_all_its_models),
+		T(one_that_fails_at_a_model_keeps_the_others),
+		T(half_open_lets_one_job_through),
+		T(a_probe_whose_client_left_proves_nothing),
+		T(the_faults_of_clients_and_ours_count_for_nothing),
+		T(a_lost_result_is_forgiven_once),
+		T(only_good_jobs_are_scored),
+		T(a_pin_names_by_address_by_place_and_by_host),
+		T(a_token_in_its_last_minutes_is_not_fresh),
+		T(a_row_in_use_outlives_its_removal),
+		T(counts_follow_the_jobs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
