@@ -16,11 +16,13 @@ struct lp_spool_budget {
 	const char *dir;		/* where files go; must exist */
 	size_t memory_each;		/* bytes of one kept in memory: 256 KiB */
 	int64_t total;			/* bytes of all, memory and disk; more is LP_NO_ROOM */
-	int64_t used;
-	int64_t used_memory;
+	int64_t used;			/* bytes of all that live now: exact, 0 when the last is gone */
+	int64_t used_memory;		/* of these, not (yet) on disk */
 };
 
 struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget);
+/* So many bytes will come, as far as known: the memory for them is taken in one piece.  May be left out. */
+void lp_spool_expect(struct lp_spool *spool, int64_t size);
 /* Copies.  LP_NO_ROOM when the budget is spent; LP_STORE when the disk failed (perhaps on an earlier write). */
 enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e) LP_MUST_USE;
 size_t lp_spool_room(const struct lp_spool *spool);	/* bytes welcome now; 0 while the disk is behind */
@@ -28,21 +30,24 @@ void lp_spool_end(struct lp_spool *spool);
 /* Heard when there is room again, when the end is safe on its medium, or when it failed. */
 void lp_spool_watch(struct lp_spool *spool, void (*on_event)(void *self), void *self);
 bool lp_spool_ready(const struct lp_spool *spool);	/* ended and readable */
-const struct lp_err *lp_spool_err(const struct lp_spool *spool);
+const struct lp_err *lp_spool_err(const struct lp_spool *spool);	/* never NULL; LP_OK: nothing is wrong */
 int64_t lp_spool_size(const struct lp_spool *spool);
-/* The first bytes (at most 64 KiB are kept in memory even when the rest is on disk): for header parsers. */
+/* The first bytes (at most 64 KiB are kept in memory even when the rest is on disk): for header parsers.  Valid
+ * until the next write, and after the end as long as the spool. */
 struct lp_span lp_spool_head(const struct lp_spool *spool);
 
 /* A second handle of the same bytes, in another scope: they live until the last handle and reader are gone, and
  * count once.  For what keeps a result longer than the job that brought it. */
 struct lp_spool *lp_spool_share(struct lp_scope *scope, struct lp_spool *spool);
 
-/* A reader lives in its own scope and keeps the spool's bytes alive beyond the spool's scope. */
+/* A reader lives in its own scope and keeps the spool's bytes alive beyond the spool's scope.  It may begin before
+ * the end: then it gets what is there, an event when there is more, and what it peeked at is valid until the next
+ * write. */
 struct lp_spool_reader *lp_spool_read(struct lp_scope *scope, struct lp_spool *spool, void (*on_event)(void *self),
 				      void *self);
 struct lp_span lp_spool_peek(struct lp_spool_reader *reader);	/* bytes ready now; empty: an event comes, or the end */
 void lp_spool_consume(struct lp_spool_reader *reader, size_t n);
 bool lp_spool_at_end(const struct lp_spool_reader *reader);
-const struct lp_err *lp_spool_reader_err(const struct lp_spool_reader *reader);
+const struct lp_err *lp_spool_reader_err(const struct lp_spool_reader *reader);	/* never NULL */
 
 #endif
