@@ -11,6 +11,7 @@ static const struct {
 	const struct lp_role *role;
 } rows[] = {
 	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
+	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
 	{ LP_ROLE_GATEWAY, &lp_role_gateway },
 };
 

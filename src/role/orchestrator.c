@@ -191,6 +191,11 @@ static void drain(struct lp_node *node)
 	lp_server_drain(node->orchestrator->server);
 }
 
+static int connections(const struct lp_node *node)
+{
+	return lp_server_connections(node->orchestrator->server);
+}
+
 static void reload(struct lp_node *node)
 {
 	struct lp_orchestrator *o = node->orchestrator;
@@ -250,6 +255,7 @@ const struct lp_role lp_role_orchestrator = {
 	.name = "orchestrator",
 	.open = open_role,
 	.drain = drain,
+	.connections = connections,
 	.reload = reload,
 	.ready = ready,
 	.status = status,
