@@ -141,7 +141,7 @@ def headers():
 def places():
     """no file names a path of somebody's machine or the host of a package registry"""
     hosts = r"(?:pypi|npmjs|debian|ubuntu|crates|golang|maven|pythonhosted)\.(?:org|com|io)"
-    machine = r"(?<![\w.$}/-])/(?:wor[k]|far[m]|home/\w+|Users/\w+|root)/"
+    machine = r"(?<![\w.$}/-])/(?:wor[k]|far[m]|root)/"
     for path in files():
         if path.endswith((".png", ".bin", ".jpg", ".webp", ".pb")) or "/corpus/" in path:
             continue
