@@ -2,7 +2,9 @@
  *
  * Each document is a function below; what it prints comes from the same rows that the program runs on. */
 #include <stdio.h>
+#include <string.h>
 
+#include <lpd/market/pipeline.h>
 #include <lpd/options/options.h>
 
 static void write_errors(FILE *to)
@@ -29,13 +31,23 @@ static void write_metrics(FILE *to)
 #undef X
 }
 
-static void write_options(FILE *to)
+static void write_text(FILE *to, void (*doc)(struct lp_buf *text))
 {
 	struct lp_buf text = { .len = 0 };
 
-	lp_options_doc(&text);
+	doc(&text);
 	fwrite(text.mem + text.off, 1, text.len, to);
 	lp_buf_clear(&text);
+}
+
+static void write_options(FILE *to)
+{
+	write_text(to, lp_options_doc);
+}
+
+static void write_openapi(FILE *to)
+{
+	write_text(to, lp_pipelines_openapi);
 }
 
 static const struct document {
@@ -45,6 +57,7 @@ static const struct document {
 	{ "errors.md", write_errors },
 	{ "metrics.md", write_metrics },
 	{ "options.md", write_options },
+	{ "openapi.json", write_openapi },
 };
 
 int main(int argc, char **argv)
@@ -63,7 +76,8 @@ int main(int argc, char **argv)
 			perror(path);
 			return 1;
 		}
-		fputs("<!-- Written by ./dev docs; edit the tables, not this. -->\n", file);
+		if (strstr(path, ".md"))
+			fputs("<!-- Written by ./dev docs; edit the tables, not this. -->\n", file);
 		documents[i].write(file);
 		if (fclose(file)) {
 			perror(path);

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# demo - lpd at work on this machine: a gateway, an orchestrator and the built-in runner, three processes, and two jobs
+# through them.  Called as ./dev demo.  It ends what it started, by pid, and leaves the pictures in demo/.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+prompt="a red fox under a full moon"
+picture_model=builtin/scene
+enlarge_model=builtin/span
+pids=()
+work=build/demo
+
+say() { printf '%s\n' "$*"; }
+die() {
+	say "$1"
+	[ ! -f "${2:-}" ] || tail -n 20 "$2"
+	exit 1
+}
+
+stop() {
+	local pid
+	for pid in ${pids[@]+"${pids[@]}"}; do
+		kill "$pid" 2>/dev/null || true
+	done
+	for pid in ${pids[@]+"${pids[@]}"}; do
+		wait "$pid" 2>/dev/null || true
+	done
+	pids=()
+}
+trap stop EXIT
+
+# The first port from here on that nobody answers on.
+free_port() {
+	local port=$1
+	while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+		port=$((port + 1))
+	done
+	echo "$port"
+}
+
+# start NAME OPTIONS...: a node, and wait until it says that it is ready.
+start() {
+	local name=$1 admin=$2 log=$work/$1.log
+	shift 2
+	build/release/lpd "$@" -cliAddr "127.0.0.1:$admin" -dataDir "$work/$name" >"$log" 2>&1 &
+	local pid=$!
+	pids+=("$pid")
+	for _ in $(seq 300); do
+		kill -0 "$pid" 2>/dev/null || die "the $name did not start:" "$log"
+		! curl -sf -o "$work/ready" "http://127.0.0.1:$admin/readyz" || return 0
+		sleep 0.1
+	done
+	die "the $name was not ready within 30 s:" "$log"
+}
+
+# ask FILE PATH CURL-OPTIONS...: one job; the picture that the answer names goes to FILE.
+ask() {
+	local file=$1 path=$2 answer=$work/answer.json began=$EPOCHREALTIME status url
+	shift 2
+	status=$(curl -sS -m 300 -o "$answer" -w '%{http_code}' "$@" "http://127.0.0.1:$http$path") || die "no answer"
+	[ "$status" = 200 ] || die "$path was answered $status: $(cat "$answer")" "$work/orchestrator.log"
+	url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$answer")
+	case $url in
+	/*) url=http://127.0.0.1:$http$url ;;
+	esac
+	curl -sSf -m 60 -o "$file" "$url" || die "the picture could not be fetched from $url"
+	say "  $status after $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'), $file:" \
+		"$(stat -c %s "$file") bytes, $(size_of "$file")"
+	python3 tests/e2e/story.py "gateway=$work/gateway.log" "orchestrator=$work/orchestrator.log"
+}
+
+# Width and height stand in a PNG's bytes 16 to 23.
+size_of() { od -An -j16 -N8 -tu1 "$1" | awk '{ print $3 * 256 + $4 " x " $7 * 256 + $8 " pixels" }'; }
+
+mkdir -p build
+say "1. what is missing is installed"
+tests/support/deps.sh --build --demo
+say "2. build"
+./dev build release >build/demo-build.log 2>&1 || die "the build failed:" build/demo-build.log
+say "3. models for the built-in runner (fetched once; without them it draws more simply and says so)"
+build/release/lpd models fetch 2>&1 | sed 's/^/  /' || say "  not all of them could be had"
+
+rm -rf $work
+mkdir -p $work demo
+service=$(free_port 8935)
+http=$(free_port 9935)
+cat >$work/aiModels.json <<EOF
+[{"pipeline": "text-to-image", "model_id": "$picture_model", "warm": true},
+ {"pipeline": "upscale", "model_id": "$enlarge_model", "warm": true}]
+EOF
+say "4. an orchestrator on port $service (TLS), and a gateway on port $http that asks it"
+start orchestrator "$(free_port 7935)" -mode orchestrator -serviceAddr "127.0.0.1:$service" -aiModels $work/aiModels.json
+start gateway "$(free_port 5935)" -mode gateway -orchAddr "127.0.0.1:$service" -httpAddr "127.0.0.1:$http"
+
+say "5. POST /text-to-image: \"$prompt\""
+ask demo/picture.png /text-to-image -H 'Content-Type: application/json' \
+	-d "{\"model_id\": \"$picture_model\", \"prompt\": \"$prompt\", \"width\": 512, \"height\": 512, \"seed\": 7}"
+say "6. POST /upscale: the same picture, larger"
+ask demo/picture-large.png /upscale -F "model_id=$enlarge_model" -F "prompt=$prompt" -F image=@demo/picture.png
+
+stop
+say "7. all of it is stopped again.  To go on by hand, in two terminals and a third:"
+cat <<EOF
+
+  build/release/lpd -mode orchestrator -serviceAddr 127.0.0.1:8935 -aiModels $work/aiModels.json -dataDir $work/orchestrator
+  build/release/lpd -mode gateway -orchAddr 127.0.0.1:8935 -httpAddr 127.0.0.1:9935 -dataDir $work/gateway
+  curl -s http://127.0.0.1:9935/text-to-image -H 'Content-Type: application/json' \\
+       -d '{"model_id": "$picture_model", "prompt": "a sailing boat on the sea"}'
+EOF
