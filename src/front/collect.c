@@ -1,5 +1,8 @@
 #include <lpd/front/collect.h>
 
+#include <ctype.h>
+#include <string.h>
+
 #include "collect_priv.h"
 
 #define PIECE (48 * 1024)	/* what is pushed at once: decoded, it always fits the room asked for before */
@@ -160,6 +163,26 @@ static enum lp_code scan(struct lp_collect *c, struct lp_err *e)
 
 /* ---- fetching what the answer points to ---- */
 
+static bool is_below(struct lp_span host, struct lp_span name)
+{
+	return lp_span_eq(host, name) || (lp_span_starts(name, ".") && host.len > name.len &&
+					  lp_span_eq(lp_span_skip(host, host.len - name.len), name));
+}
+
+/* An orchestrator that could name any address would have us knock at doors inside our own network: its own
+ * place and what the operator listed, no other. */
+static bool may_fetch(const struct lp_collect *c, const struct lp_url *url)
+{
+	const struct lp_url *own = c->want.base;
+
+	if (lp_span_eq(url->host, own->host) && url->port == own->port)
+		return true;
+	for (int i = 0; i < c->want.n_hosts; i++)
+		if (is_below(url->host, c->want.hosts[i]))
+			return true;
+	return false;
+}
+
 static enum lp_code resolve(struct lp_collect *c, struct lp_scope *scope, const struct collect_item *item,
 			    struct lp_url *url)
 {
@@ -172,16 +195,22 @@ static enum lp_code resolve(struct lp_collect *c, struct lp_scope *scope, const 
 	}
 	if (lp_url_parse(scope, url, item->url, e) != LP_OK || url->unix_path)
 		return lp_fail(e, LP_BAD_PEER, "the answer points to something that is no URL");
-	if (!lp_span_eq(url->host, c->want.base->host))
-		return lp_fail(e, LP_BAD_PEER, "the answer points to another host, %.*s", LP_ARG(url->host));
+	if (!may_fetch(c, url))
+		return lp_fail(e, LP_BAD_PEER, "the answer points to another host, %.*s:%u", LP_ARG(url->host), url->port);
 	return LP_OK;
+}
+
+static void fetch_call(struct lp_collect *c, struct collect_item *item, const struct lp_url *url)
+{
+	const struct lp_call_want want = { .method = "GET", .url = url, .idempotent = true,
+					   .total_time = c->want.fetch_time, .stall_time = 15 * LP_SEC };
+
+	item->call = lp_call_start(item->fetch, c->want.client, &want, poke, c);
 }
 
 static enum lp_code fetch_start(struct lp_collect *c, struct collect_item *item, struct lp_err *e)
 {
 	struct lp_url url;
-	struct lp_call_want want = { .method = "GET", .url = &url, .idempotent = true,
-				     .total_time = c->want.fetch_time, .stall_time = 15 * LP_SEC };
 
 	item->fetch = lp_scope_open(c->scope, "fetch");
 	if (resolve(c, item->fetch, item, &url) != LP_OK) {
@@ -190,8 +219,35 @@ static enum lp_code fetch_start(struct lp_collect *c, struct collect_item *item,
 	}
 	c->fetching++;
 	item_open(c, item);
-	item->call = lp_call_start(item->fetch, c->want.client, &want, poke, c);
+	fetch_call(c, item, &url);
 	return LP_OK;
+}
+
+/* The work is done and paid for: one that broke before a byte of it came is asked for once more. */
+static bool fetch_again(struct lp_collect *c, struct collect_item *item)
+{
+	struct lp_url url;
+
+	if (item->again || lp_spool_size(item->spool) > 0)
+		return false;
+	item->again = true;
+	lp_scope_close(&item->fetch);
+	item->fetch = lp_scope_open(c->scope, "fetch");
+	if (resolve(c, item->fetch, item, &url) != LP_OK)
+		return false;
+	fetch_call(c, item, &url);
+	return true;
+}
+
+/* It will stand inside a data URL inside a JSON string. */
+static bool is_plain(struct lp_span type)
+{
+	if (!type.len || type.len > 100 || !memchr(type.at, '/', type.len))
+		return false;
+	for (size_t i = 0; i < type.len; i++)
+		if (!isalnum((unsigned char)type.at[i]) && !strchr("/+.-", type.at[i]))
+			return false;
+	return true;
 }
 
 static enum lp_code fetch_head(struct lp_collect *c, struct collect_item *item, struct lp_err *e)
@@ -201,7 +257,7 @@ static enum lp_code fetch_head(struct lp_collect *c, struct collect_item *item, 
 	if (lp_call_status(item->call) != 200)
 		return lp_fail(e, LP_MEDIA_LOST, "the orchestrator answered %d for a result",
 			       lp_call_status(item->call));
-	if (!type.len || type.len > 100)
+	if (!is_plain(type))
 		type = lp_span(lp_media_type_of(item->url));
 	item->type = lp_span_dup(c->scope, type);
 	return LP_OK;
@@ -220,6 +276,8 @@ static enum lp_code fetch_read(struct lp_collect *c, struct collect_item *item, 
 	enum lp_call_state state = lp_call_state(item->call);
 	struct lp_span bytes;
 
+	if (state == LP_CALL_FAILED && fetch_again(c, item))
+		return LP_OK;
 	if (state == LP_CALL_FAILED)
 		return lp_fail(e, LP_MEDIA_LOST, "a result could not be fetched: %s",
 			       lp_err_words(lp_call_err(item->call)));

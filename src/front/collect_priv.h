@@ -14,6 +14,7 @@ struct collect_item {		/* one medium of the answer */
 	struct lp_call *call;
 	int64_t size;
 	bool ended, passed_on;
+	bool again;		/* the fetch was started anew */
 };
 
 struct lp_collect {

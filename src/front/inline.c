@@ -141,21 +141,32 @@ static void closed(void *arg)
 	lp_buf_clear(&in->out);
 }
 
-struct lp_inline *lp_inline_start(struct lp_scope *scope, struct lp_collect *c, struct lp_exchange *ex,
+static void write_head(struct lp_inline *in, const struct lp_inline_want *want)
+{
+	struct lp_header headers[8] = {
+		{ LP_SPAN("content-type"), LP_SPAN("application/json"), false },
+	};
+	int n = 1;
+
+	for (int i = 0; i < want->n_headers && n < 8; i++)
+		headers[n++] = want->headers[i];
+	lp_reply_head(in->ex, 200, length(in->c), headers, n);
+}
+
+struct lp_inline *lp_inline_start(struct lp_scope *scope, const struct lp_inline_want *want,
 				  void (*on_event)(void *self), void *self)
 {
-	static const struct lp_header json = { LP_SPAN("content-type"), LP_SPAN("application/json"), false };
 	struct lp_inline *in = lp_new(scope, struct lp_inline);
 
-	in->c = c;
-	in->ex = ex;
+	in->c = want->collect;
+	in->ex = want->ex;
 	in->scope = scope;
-	in->loop = c->want.loop;
+	in->loop = in->c->want.loop;
 	in->on_event = on_event;
 	in->self = self;
 	in->pump = (struct lp_ready){ .run = pump, .self = in };
 	lp_defer(scope, closed, in);
-	lp_reply_head(ex, 200, length(c), &json, 1);
+	write_head(in, want);
 	lp_inline_poke(in);
 	return in;
 }

@@ -291,6 +291,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	gw->wait_time = lp_option_duration(node->options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
 	gw->max_jobs = (int)lp_option_int(node->options, LP_OPT_MAX_JOBS);
 	gw->version = lp_span(lp_option_text(node->options, LP_OPT_ADVERTISE_VERSION));
+	gw->n_media_hosts = (int)lp_option_list(node->options, LP_OPT_MEDIA_HOSTS, &gw->media_hosts);
 	lp_list_init(&gw->jobs);
 	lp_list_init(&gw->waiting);
 	lp_defer(scope, gateway_close, gw);

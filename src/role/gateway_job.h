@@ -37,6 +37,8 @@ struct lp_gateway {
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
 	struct lp_span public_url;	/* before "/stream/..." in answers; may be empty */
 	struct lp_span version;		/* what we tell peers that we are */
+	const struct lp_span *media_hosts;	/* -mediaHosts */
+	int n_media_hosts;
 	struct lp_buf openapi;		/* the document, made once */
 };
 

@@ -138,8 +138,14 @@ static void on_inline(void *self)
 /* The pictures are in the answer itself: it is written piece by piece out of the spools. */
 static bool reply_inline(struct lp_gateway_job *j)
 {
-	if (!j->inlined)
-		j->inlined = lp_inline_start(j->result, j->collect, j->ex, on_inline, j);
+	struct lp_inline_want want = { .collect = j->collect, .ex = j->ex };
+	struct lp_header *headers;
+
+	if (!j->inlined) {
+		want.n_headers = lp_gateway_headers(j, j->result, &headers);
+		want.headers = headers;
+		j->inlined = lp_inline_start(j->result, &want, on_inline, j);
+	}
 	if (!lp_inline_done(j->inlined))
 		return false;
 	lp_exchange_watch(j->ex, NULL, NULL);

@@ -132,6 +132,8 @@ static enum lp_gateway_result read_media(struct lp_gateway_job *j, struct lp_err
 			.id = lp_span(j->id),
 			.client = j->gw->node->client,
 			.base = &j->url,
+			.hosts = j->gw->media_hosts,
+			.n_hosts = j->gw->n_media_hosts,
 			.fetch_time = LP_NEVER,		/* the job's deadline, and no stall */
 			.media_limit = MEDIA_MAX,
 		};

@@ -312,7 +312,8 @@ static int reply_media(struct job *job)
 	struct lp_buf body = { 0 };
 
 	if (!job->inlined && wants_inline(job))
-		job->inlined = lp_inline_start(job->out, job->collect, job->ex, wake, job);
+		job->inlined = lp_inline_start(job->out, &(struct lp_inline_want){ job->collect, job->ex, NULL, 0 },
+						wake, job);
 	if (job->inlined) {
 		lp_inline_poke(job->inlined);
 		return lp_inline_done(job->inlined) ? DONE : LP_AWAIT(REPLY);

@@ -18,7 +18,9 @@ struct lp_collect_want {
 					 * lp_collect_commit was called */
 	/* How to fetch a URL in the answer; client NULL: an absolute URL is passed on as it is. */
 	struct lp_client *client;
-	const struct lp_url *base;	/* relative URLs resolve against it; other hosts are refused */
+	const struct lp_url *base;	/* relative URLs resolve against it; other hosts and ports are refused */
+	const struct lp_span *hosts;	/* but for these: "store.example.org", or ".example.org" with all below it */
+	int n_hosts;
 	int64_t fetch_time;		/* deadline of one fetch */
 	int64_t media_limit;		/* bytes of one medium */
 };
@@ -39,7 +41,13 @@ int lp_collect_count(const struct lp_collect *c);
 
 /* The answer with data URLs, streamed into an exchange with back-pressure; head and end included. */
 struct lp_inline;
-struct lp_inline *lp_inline_start(struct lp_scope *scope, struct lp_collect *c, struct lp_exchange *ex,
+struct lp_inline_want {
+	struct lp_collect *collect;		/* done and well */
+	struct lp_exchange *ex;
+	const struct lp_header *headers;	/* further ones for the reply's head */
+	int n_headers;
+};
+struct lp_inline *lp_inline_start(struct lp_scope *scope, const struct lp_inline_want *want,
 				  void (*on_event)(void *self), void *self);
 void lp_inline_poke(struct lp_inline *in);		/* the exchange said something */
 bool lp_inline_done(const struct lp_inline *in);	/* the reply has ended, whole or aborted */
