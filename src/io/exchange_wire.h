@@ -11,7 +11,8 @@
 #include <lpd/io/exchange.h>
 
 struct lp_exchange_wire {
-	/* n bytes of the body were consumed by the user: open the window, resume reading. */
+	/* n bytes of the body were consumed by the user: open the window, resume reading.  n == 0, once, before
+	 * the first: somebody waits for a body of which nothing has come (100 Continue). */
 	void (*consumed)(void *stream, size_t n);
 	/* All of these may be called only in the order head, data*, end. The wire copies. */
 	void (*head)(void *stream, int status, int64_t length, struct lp_headers headers);
@@ -19,7 +20,7 @@ struct lp_exchange_wire {
 	void (*end)(void *stream, struct lp_headers trailers);
 	/* Bytes welcome now. */
 	size_t (*room)(const void *stream);
-	/* RST_STREAM or close: the exchange is over. */
+	/* RST_STREAM or close: the exchange is over; the wire forgets it. */
 	void (*abort)(void *stream, enum lp_code why);
 };
 
@@ -54,5 +55,8 @@ void lp_exchange_wire_gone(struct lp_exchange *ex, enum lp_code why, const char 
 /* The reply has left entirely (and the body was read or given up): same end, without blame. */
 void lp_exchange_wire_done(struct lp_exchange *ex);
 bool lp_exchange_wire_reply_ended(const struct lp_exchange *ex);
+
+/* lp_reply_error with one more header (Allow), which may be NULL. */
+void lp_reply_error_with(struct lp_exchange *ex, const struct lp_err *e, const struct lp_header *more);
 
 #endif

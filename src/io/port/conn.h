@@ -23,7 +23,9 @@ struct lp_conn_user {
 	void (*on_bytes)(void *self, struct lp_span bytes);	/* what was read; not kept */
 	void (*on_room)(void *self);				/* backlog fell below LP_CONN_LOW after it was above LP_CONN_HIGH */
 	void (*on_end)(void *self, enum lp_code why, const char *words);	/* LP_OK: orderly end by the peer.
-					 * Comes once, unless closed before; the conn is still ours to close. */
+					 * Comes once, unless closed before (after LP_OK once more if a write
+					 * fails then); the conn is still ours to close. */
+	void (*on_flushed)(void *self);				/* a flush left nothing in the backlog; may be NULL */
 };
 
 #define LP_CONN_HIGH (256 * 1024)
@@ -55,9 +57,12 @@ struct lp_buf *lp_conn_out(struct lp_conn *conn);		/* write in place, then lp_co
 void lp_conn_flush_soon(struct lp_conn *conn);
 size_t lp_conn_backlog(const struct lp_conn *conn);
 int64_t lp_conn_last_write(const struct lp_conn *conn);		/* mono: when the kernel last took bytes */
+uint64_t lp_conn_written(const struct lp_conn *conn);		/* bytes that the kernel (or TLS) has taken so far */
 void lp_conn_pause(struct lp_conn *conn, bool paused);		/* stop and resume reading */
 /* Flush what is queued, shut down in order, then close by itself (2 s at most); no more callbacks. */
 void lp_conn_finish(struct lp_conn *conn);
 void lp_conn_close(struct lp_conn *conn);			/* at once; no more callbacks; frees */
+/* The same, but the peer gets a reset: what was cut short must not look like an end. */
+void lp_conn_reset(struct lp_conn *conn);
 
 #endif

@@ -40,6 +40,7 @@ struct lp_loop {
 	struct lp_timers *timers;
 	struct lp_list ready;
 	struct lp_list before_sleep;
+	struct lp_list at_close;
 	struct catcher catchers[2];	/* by enum lp_signal */
 	int64_t turn_end;
 	uint64_t slept;		/* uv_metrics_idle_time() at turn_end, in nanoseconds */
@@ -94,6 +95,12 @@ void lp_before_sleep(struct lp_loop *loop, struct lp_ready *row)
 {
 	if (!lp_link_in(&row->link))
 		lp_list_add(&loop->before_sleep, &row->link);
+}
+
+void lp_loop_at_close(struct lp_loop *loop, struct lp_ready *row)
+{
+	if (!lp_link_in(&row->link))
+		lp_list_add(&loop->at_close, &row->link);
 }
 
 void lp_unready(struct lp_ready *row)
@@ -278,6 +285,7 @@ static void close_loop(void *arg)
 	struct lp_loop *loop = arg;
 
 	lp_assert(!loop->clock->running);
+	run_rows(&loop->at_close);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->awake, NULL);
 	uv_close((uv_handle_t *)&loop->alarm, NULL);
@@ -325,6 +333,7 @@ struct lp_loop *lp_loop_open(struct lp_scope *scope)
 	loop->timers = lp_timers_new();
 	lp_list_init(&loop->ready);
 	lp_list_init(&loop->before_sleep);
+	lp_list_init(&loop->at_close);
 	lp_defer(scope, close_loop, loop);
 	return loop;
 }

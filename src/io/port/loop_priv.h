@@ -11,4 +11,8 @@
 
 uv_loop_t *lp_loop_uv(struct lp_loop *loop);
 
+/* Run once, when the loop closes, unless taken out before with lp_unready(): for handles that nobody owns
+ * any more and that end by themselves a little later. */
+void lp_loop_at_close(struct lp_loop *loop, struct lp_ready *row);
+
 #endif

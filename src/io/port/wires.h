@@ -10,15 +10,17 @@
 
 /* ---- server side: one per accepted connection, known to server.c by this head ---- */
 
-struct lp_server_conn;			/* owned by the wire; freed by it after on_closed */
+struct lp_http_date;
 
 struct lp_server_conn_want {
-	struct lp_scope *scope;		/* the connection's own: exchanges open theirs below; closed by server.c */
+	struct lp_scope *scope;		/* the connection's own: exchanges open theirs below, and the wire may live
+					 * in it; closed by server.c */
 	const struct lp_exchange_owner *owner;
 	const struct lp_server_limits *limits;
 	struct lp_loop *loop;
 	struct lp_log *log;		/* may be NULL */
 	struct lp_metrics *metrics;
+	struct lp_http_date *date;	/* the server's (http_head.h) */
 	void (*on_closed)(void *self);	/* the conn is closed: from the loop, once; server.c closes the scope */
 	void *self;
 };
