@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include <lpd/market/pipeline.h>
 #include <lpd/options/options.h>
 
@@ -31,23 +33,28 @@ static void write_metrics(FILE *to)
 #undef X
 }
 
-static void write_text(FILE *to, void (*doc)(struct lp_buf *text))
+static void write_options(FILE *to)
 {
 	struct lp_buf text = { .len = 0 };
 
-	doc(&text);
+	lp_options_doc(&text);
 	fwrite(text.mem + text.off, 1, text.len, to);
 	lp_buf_clear(&text);
 }
 
-static void write_options(FILE *to)
-{
-	write_text(to, lp_options_doc);
-}
-
+/* One member a line, so that a change shows as one. */
 static void write_openapi(FILE *to)
 {
-	write_text(to, lp_pipelines_openapi);
+	struct lp_buf text = { .len = 0 };
+	json_t *json;
+
+	lp_pipelines_openapi(&text);
+	json = json_loadb(text.mem + text.off, text.len, 0, NULL);
+	lp_buf_clear(&text);
+	if (!json || json_dumpf(json, to, JSON_INDENT(2) | JSON_SORT_KEYS))
+		fputs("not JSON", to);
+	fputc('\n', to);
+	json_decref(json);
 }
 
 static const struct document {
