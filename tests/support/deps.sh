@@ -33,8 +33,13 @@ as_root() {
 	fi
 }
 
+# Silent, unless it fails.
 apt_get() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null
+	local words rc=0
+	words=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 \
+		-o Acquire::Retries=3 "$@" </dev/null 2>&1) || rc=$?
+	[ $rc = 0 ] || say "apt-get $*: $words" >&2
+	return $rc
 }
 
 # Prints those of the given packages that are not installed.
@@ -57,7 +62,7 @@ update() {
 
 install() {
 	update
-	apt_get install -y --no-install-recommends "$@" >/dev/null
+	apt_get install -y --no-install-recommends "$@"
 }
 
 # The three ways to llhttp run under ||, where set -e sleeps: every line of them that may fail is chained.
@@ -83,8 +88,8 @@ llhttp_from_next_debian() (
 		printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' "$uri" \
 			/usr/share/keyrings/debian-archive-keyring.gpg >"$work/parts/next.sources" &&
 		apt-get "${own[@]}" update &&
-		(cd "$work" && apt-get "${own[@]}" download libllhttp-dev '?name(^libllhttp[0-9])' >/dev/null) &&
-		apt_get install -y "$work"/libllhttp*.deb >/dev/null
+		(cd "$work" && apt-get "${own[@]}" download libllhttp-dev libllhttp9.2 >/dev/null) &&
+		apt_get install -y "$work"/libllhttp*.deb
 )
 
 # Any distribution: the source package of a Python binding, which holds the generated C.
