@@ -236,11 +236,13 @@ static int write_client_fault(const struct lp_err *e, const char *pipeline, stru
 	return malformed ? 400 : lp_code_status(e->code);
 }
 
-/* Texts that go-livepeer peers look for stand first, whatever else is said. */
+/* Texts that go-livepeer peers look for are there, whatever else is said. */
 static int write_fixed(const struct lp_err *e, const char *fixed, int status, struct lp_buf *text)
 {
-	lp_buf_add_text(text, fixed);
-	if (e->words[0] && lp_span_find_icase(lp_span(e->words), fixed) < 0)
+	bool said = lp_span_find_icase(lp_span(e->words), fixed) >= 0;
+
+	lp_buf_add_text(text, said ? e->words : fixed);
+	if (!said && e->words[0])
 		lp_buf_fmt(text, ": %s", e->words);
 	return status;
 }

@@ -56,7 +56,7 @@ static enum lp_code check_number(struct lp_value *value, const struct lp_param *
 	bool any = param->min == 0 && param->max == 0;
 
 	if (!any && !(value->f >= param->min && value->f <= param->max))
-		return lp_fail(e, LP_INVALID, "%s must be between %.15g and %.15g", param->name, param->min, param->max);
+		return lp_fail(e, LP_INVALID, "%s must be between %.16g and %.16g", param->name, param->min, param->max);
 	return LP_OK;
 }
 
