@@ -51,7 +51,7 @@ def includes(path):
 
 
 def functions(path):
-    """(name, first line, lines in its body, arguments, branches): kernel style makes it easy, a function
+    """(name, first line, lines in its body, arguments): kernel style makes it easy, a function
     opens with { and closes with } in the first column."""
     lines = code(path).splitlines()
     start = None
@@ -64,10 +64,8 @@ def functions(path):
                 head -= 1
             signature = " ".join(lines[head:start - 1])
             match = re.search(r"(\w+)\s*\(", signature)
-            if match and not signature.lstrip().startswith(("struct", "enum", "union")) or "(" in signature:
-                body = "\n".join(lines[start:number - 1])
-                branches = len(re.findall(r"\b(?:if|for|while)\b|&&|\|\||\?", body))
-                yield match.group(1), head + 1, number - start - 1, arguments(signature[match.end() - 1:]), branches
+            if match:
+                yield match.group(1), head + 1, number - start - 1, arguments(signature[match.end() - 1:])
             start = None
 
 
