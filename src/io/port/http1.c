@@ -5,6 +5,10 @@
 
 #include "http1.h"
 
+#include <lpd/io/exchange.h>
+
+#include "http_head.h"
+
 /* RFC 9112 3 and 5.1: the names compare without case; made lower here, once. */
 static void add_lower(struct lp_buf *to, struct lp_span piece)
 {
@@ -120,6 +124,24 @@ const char *lp_http1_bad_framing(struct lp_headers headers, bool http10)
 	if (lengths && (!lp_span_u64(length, &n) || n > INT64_MAX))
 		return "a Content-Length that is no number";
 	return NULL;
+}
+
+void lp_http1_write_error(struct lp_buf *out, struct lp_span date, const struct lp_err *e)
+{
+	struct lp_buf body = { 0 };
+	int status = lp_code_status(e->code);
+
+	lp_error_json(&body, e);
+	lp_http_status_line(out, status);
+	if (date.len)
+		lp_http_field(out, LP_SPAN("date"), date);
+	lp_http_field(out, LP_SPAN("content-type"), LP_SPAN("application/json"));
+	lp_http_field_number(out, "content-length", body.len);
+	if (status == 503)
+		lp_buf_add_text(out, "retry-after: 1\r\n");
+	lp_buf_add_text(out, "connection: close\r\n\r\n");
+	lp_buf_add_span(out, lp_buf_span(&body));
+	lp_buf_clear(&body);
 }
 
 bool lp_http1_has_word(struct lp_headers headers, const char *name, const char *word)

@@ -41,6 +41,10 @@ int lp_http1_count(struct lp_headers headers, const char *name, struct lp_span *
  * one content-length of digits; not both.  Returns NULL or what is wrong. */
 const char *lp_http1_bad_framing(struct lp_headers headers, bool http10);
 
+/* A whole reply that says what was wrong, after which the connection closes: for requests that never become
+ * an exchange.  date may be empty. */
+void lp_http1_write_error(struct lp_buf *out, struct lp_span date, const struct lp_err *e);
+
 /* Is one of the comma-separated words (no case) in any of the fields of that name? */
 bool lp_http1_has_word(struct lp_headers headers, const char *name, const char *word);
 

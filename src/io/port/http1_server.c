@@ -130,18 +130,10 @@ static void leave(struct wire *w)
 
 static void write_error(struct wire *w, enum lp_code code, const char *words)
 {
-	struct lp_buf body = { 0 }, *out = lp_conn_out(w->conn);
 	struct lp_err e = { 0 };
 
 	lp_fail(&e, code, "%s", words ? words : lp_code_words(code));
-	lp_error_json(&body, &e);
-	lp_http_status_line(out, lp_code_status(code));
-	lp_http_field(out, LP_SPAN("date"), lp_http_date(w->want.date, lp_wall(w->want.loop)));
-	lp_http_field(out, LP_SPAN("content-type"), LP_SPAN("application/json"));
-	lp_http_field_number(out, "content-length", body.len);
-	lp_buf_add_text(out, "connection: close\r\n\r\n");
-	lp_buf_add_span(out, lp_buf_span(&body));
-	lp_buf_clear(&body);
+	lp_http1_write_error(lp_conn_out(w->conn), lp_http_date(w->want.date, lp_wall(w->want.loop)), &e);
 	lp_conn_flush_soon(w->conn);
 }
 

@@ -10,6 +10,7 @@
 #include <lpd/base/assert.h>
 #include <lpd/io/timer.h>
 
+#include "http1.h"
 #include "http_head.h"
 #include "listen.h"
 #include "wires.h"
@@ -219,8 +220,6 @@ static void refuse(struct lp_server *server, int fd)
 	static const struct lp_conn_user nobody = { overflow_nothing, overflow_bytes, overflow_nothing,
 						     overflow_end, NULL };
 	struct lp_err e = { 0 };
-	struct lp_buf body = { 0 };
-
 	int64_t now = lp_mono(server->loop);
 
 	count_refused(server, "connections");
@@ -233,16 +232,9 @@ static void refuse(struct lp_server *server, int fd)
 		return;
 	}
 	struct lp_conn *conn = lp_conn_accept(server->loop, fd, NULL, &nobody, NULL);
-	struct lp_buf *out = lp_conn_out(conn);
 
 	lp_fail(&e, LP_UNAVAILABLE, "this node has as many connections as it takes");
-	lp_error_json(&body, &e);
-	lp_http_status_line(out, 503);
-	lp_http_field(out, LP_SPAN("content-type"), LP_SPAN("application/json"));
-	lp_http_field_number(out, "content-length", body.len);
-	lp_buf_add_text(out, "retry-after: 1\r\nconnection: close\r\n\r\n");
-	lp_buf_add_span(out, lp_buf_span(&body));
-	lp_buf_clear(&body);
+	lp_http1_write_error(lp_conn_out(conn), (struct lp_span){ 0 }, &e);
 	lp_conn_finish(conn);
 }
 

@@ -1,4 +1,4 @@
-/* support/peer - the other end of a connection, spoken byte by byte: what a test sends is what goes out.
+/* peer - the other end of a connection, spoken byte by byte: what a test sends is what goes out.
  *
  * A plain socket (or TLS on it) that is looked at every millisecond from the loop under test. */
 #ifndef PEER_H
