@@ -3,9 +3,10 @@
 # through them.  Called as ./dev demo.  It ends what it started, by pid, and leaves the pictures in demo/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+export LC_ALL=C
 prompt="a red fox under a full moon"
-picture_model=builtin/scene
-enlarge_model=builtin/span
+picture_model=builtin/sketch
+enlarge_model=builtin/span-x2
 pids=()
 work=build/demo
 
@@ -71,16 +72,14 @@ ask() {
 # Width and height stand in a PNG's bytes 16 to 23.
 size_of() { od -An -j16 -N8 -tu1 "$1" | awk '{ print $3 * 256 + $4 " x " $7 * 256 + $8 " pixels" }'; }
 
-mkdir -p build
+mkdir -p $work/orchestrator demo
 say "1. what is missing is installed"
 tests/support/deps.sh --build --demo
 say "2. build"
-./dev build release >build/demo-build.log 2>&1 || die "the build failed:" build/demo-build.log
+./dev build release >$work/build.log 2>&1 || die "the build failed:" $work/build.log
 say "3. models for the built-in runner (fetched once; without them it draws more simply and says so)"
-build/release/lpd models fetch 2>&1 | sed 's/^/  /' || say "  not all of them could be had"
+build/release/lpd models fetch -dataDir $work/orchestrator 2>&1 | sed 's/^/  /' || say "  not all of them could be had"
 
-rm -rf $work
-mkdir -p $work demo
 service=$(free_port 8935)
 http=$(free_port 9935)
 cat >$work/aiModels.json <<EOF

@@ -12,7 +12,7 @@ build_set="gcc libc6-dev clang lld libclang-rt-dev cmake ninja-build pkg-config 
 	libcmocka-dev"
 test_set="python3 shellcheck cppcheck clang-tidy valgrind gcovr curl openssl procps util-linux"
 bench_set="python3 nginx-light wrk nghttp2-client"
-demo_set="curl python3 python3-venv unzip"
+demo_set="curl python3 python3-venv"
 
 # The second way to llhttp's three C files, for a distribution that has no package of it: pinned by content.
 llhttp_sdist="llhttp==9.3.0.0"
