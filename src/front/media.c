@@ -24,7 +24,6 @@ struct kept {
 };
 
 struct lp_media {
-	struct lp_scope *scope;
 	struct lp_media_want want;
 	struct lp_spool_budget budget;
 	struct lp_map *by_path;
@@ -93,7 +92,6 @@ struct lp_media *lp_media_open(struct lp_scope *scope, const struct lp_media_wan
 {
 	struct lp_media *media = lp_new(scope, struct lp_media);
 
-	media->scope = scope;
 	media->want = *want;
 	media->want.dir = lp_strdup(scope, lp_span(want->dir));
 	media->budget.dir = media->want.dir;
@@ -127,7 +125,7 @@ static struct lp_span path_of(struct lp_scope *scope, const struct lp_media_put 
 
 struct lp_span lp_media_keep(struct lp_scope *scope, struct lp_media *media, const struct lp_media_put *put)
 {
-	struct lp_scope *own = lp_scope_open(media->scope, "media");
+	struct lp_scope *own = lp_scope_open(NULL, "media");	/* closed by drop() alone */
 	struct kept *row = lp_new(own, struct kept);
 
 	row->scope = own;

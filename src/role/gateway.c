@@ -304,6 +304,11 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	return open_market(gw, e);
 }
 
+uint16_t lp_gateway_port(const struct lp_gateway *gw)
+{
+	return lp_server_port(gw->server);
+}
+
 static void gateway_drain(struct lp_node *node)
 {
 	lp_server_drain(node->gateway->server);

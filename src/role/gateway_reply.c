@@ -4,10 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The reply has ended: what becomes of the exchange is no longer ours. */
+static void let_go(struct lp_gateway_job *j)
+{
+	lp_exchange_watch(j->ex, NULL, NULL);
+	j->ex = NULL;
+	j->replied = true;
+}
+
 void lp_gateway_on_exchange(void *self)
 {
 	struct lp_gateway_job *j = self;
 
+	if (j->inlined && lp_inline_done(j->inlined)) {
+		let_go(j);
+		lp_task_wake(&j->task);
+		return;
+	}
 	if (lp_exchange_gone(j->ex)) {
 		j->ex = NULL;
 		if (j->intake)
@@ -72,9 +85,7 @@ int lp_gateway_headers(struct lp_gateway_job *j, struct lp_scope *scope, struct 
 static void end(struct lp_gateway_job *j)
 {
 	lp_reply_end(j->ex);
-	lp_exchange_watch(j->ex, NULL, NULL);
-	j->ex = NULL;
-	j->replied = true;
+	let_go(j);
 }
 
 static void reply_whole(struct lp_gateway_job *j, int status, struct lp_span body, const char *retry_after)
@@ -113,9 +124,7 @@ static void reply_broken(struct lp_gateway_job *j)
 
 	if (j->pipeline->result != LP_RESULT_EVENTS || !j->request->stream) {
 		lp_reply_abort(j->ex, j->err.code);
-		lp_exchange_watch(j->ex, NULL, NULL);
-		j->ex = NULL;
-		j->replied = true;
+		let_go(j);
 		return;
 	}
 	lp_error_json(&json, &j->err);
@@ -148,9 +157,7 @@ static bool reply_inline(struct lp_gateway_job *j)
 	}
 	if (!lp_inline_done(j->inlined))
 		return false;
-	lp_exchange_watch(j->ex, NULL, NULL);
-	j->ex = NULL;
-	j->replied = true;
+	let_go(j);
 	return true;
 }
 
