@@ -17,7 +17,9 @@ struct lp_db_schema {
 	int n;
 };
 
-/* Opens or makes the file and brings it up to date; a newer file is refused in words (LP_STORE). */
+/* Opens or makes the file (mode 0600) and brings it up to date; a newer file is refused in words (LP_STORE).  path may
+ * be an SQLite URI ("file:...?vfs=..."), which is how tests put a failing disk below.  When the scope closes, what
+ * is queued is still written, but on_safe is called no more. */
 enum lp_code lp_db_open(struct lp_scope *scope, struct lp_db **out, struct lp_loop *loop, const char *path,
 			const struct lp_db_schema *schema, struct lp_err *e) LP_MUST_USE;
 
@@ -32,7 +34,7 @@ struct lp_db_value {
 enum lp_code lp_db_load(struct lp_db *db, const char *sql, void (*row)(void *self, const struct lp_db_value *v, int n),
 			void *self, struct lp_err *e) LP_MUST_USE;
 
-/* Queue one write (copied).  on_safe(self, code) comes once from the loop when it is on disk or has failed
+/* Queue one write (copied; writes are done in the order of queueing).  on_safe(self, code) comes once from the loop when it is on disk or has failed
  * alone (each write is its own savepoint); NULL: nobody waits.  The write is done even if scope closes
  * meanwhile; only the call is dropped.  At most 100,000 wait: beyond that LP_STORE at once. */
 struct lp_db_write {
