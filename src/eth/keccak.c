@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define RATE 136	/* bytes of a block: 1600 bits less twice 256, in bytes */
+#define RATE 136 /* bytes of a block: 1600 bits less twice 256, in bytes */
 #define ROUNDS 24
 
 static const uint64_t round_constants[ROUNDS] = {

@@ -9,30 +9,30 @@
 
 #define SKELETON_MAX (1 << 20)
 #define URL_MAX 8192
-#define HEAD_MAX 128		/* of a data URL: "data:image/png;base64," */
+#define HEAD_MAX 128 /* of a data URL: "data:image/png;base64," */
 #define SLICE (48 * 1024)
 #define DEPTH_MAX 32
 
 /* What is expected next. */
 enum state {
 	VALUE,
-	VALUE_OR_END,	/* after [ */
+	VALUE_OR_END, /* after [ */
 	KEY,
-	KEY_OR_END,	/* after { */
+	KEY_OR_END, /* after { */
 	COLON,
-	AFTER,		/* after a value: comma or closing bracket */
+	AFTER, /* after a value: comma or closing bracket */
 	IN_KEY,
 	IN_TEXT,
-	IN_WORD,	/* a number, true, false, null */
-	IN_URL,		/* a medium's string, of which it is not known yet whether it holds the data */
+	IN_WORD, /* a number, true, false, null */
+	IN_URL,  /* a medium's string, of which it is not known yet whether it holds the data */
 	IN_DATA,
-	END,		/* only blanks may follow */
+	END, /* only blanks may follow */
 	BROKEN,
 };
 
 struct level {
 	char closer;
-	bool media;	/* inside images, audio or frames */
+	bool media; /* inside images, audio or frames */
 };
 
 struct lp_answer {
@@ -40,29 +40,29 @@ struct lp_answer {
 	struct lp_span in;
 	bool finished;
 	enum state state;
-	enum lp_answer_event event;	/* set by a step that returns true */
+	enum lp_answer_event event; /* set by a step that returns true */
 	struct lp_err err;
 
 	struct level levels[DEPTH_MAX];
 	int depth;
-	char key[8];			/* the last one; longer ones do not matter */
+	char key[8]; /* the last one; longer ones do not matter */
 	size_t key_len;
-	bool escaped;			/* the byte before was a backslash that counts: in keys and text */
+	bool escaped; /* the byte before was a backslash that counts: in keys and text */
 
 	struct lp_buf skeleton;
-	size_t cuts[LP_ANSWER_MEDIA_MAX];	/* where in the skeleton the URL of each medium stands */
-	size_t word;				/* where the current word begins there */
+	size_t cuts[LP_ANSWER_MEDIA_MAX]; /* where in the skeleton the URL of each medium stands */
+	size_t word;                      /* where the current word begins there */
 	int media;
 
-	int escape;			/* in URLs and data: how many bytes of an escape have come */
+	int escape; /* in URLs and data: how many bytes of an escape have come */
 	unsigned code;
 	char *url;
 	size_t url_len;
 
-	char quad[4];			/* base64 that waits for its fourth character */
+	char quad[4]; /* base64 that waits for its fourth character */
 	size_t quad_len;
-	bool padded;			/* nothing may follow */
-	bool some;			/* a byte has been decoded */
+	bool padded; /* nothing may follow */
+	bool some;   /* a byte has been decoded */
 	char *slice;
 	size_t slice_len;
 };
@@ -128,6 +128,12 @@ static void keep(struct lp_answer *a, size_t n)
 	a->in = lp_span_skip(a->in, n);
 }
 
+/* A value ended; without a bracket around it, it was all. */
+static void after_value(struct lp_answer *a)
+{
+	a->state = a->depth ? AFTER : END;
+}
+
 static bool inside_media(const struct lp_answer *a)
 {
 	return a->depth > 0 && a->levels[a->depth - 1].media;
@@ -161,7 +167,7 @@ static bool open_level(struct lp_answer *a, char c)
 static void close_level(struct lp_answer *a)
 {
 	a->depth--;
-	a->state = a->depth ? AFTER : END;
+	after_value(a);
 	keep(a, 1);
 }
 
@@ -226,7 +232,8 @@ static bool step_between(struct lp_answer *a)
 		a->state = a->levels[a->depth - 1].closer == '}' ? KEY : VALUE;
 		keep(a, 1);
 	} else {
-		return broken(a, a->state == END ? "something follows it" : "its JSON is malformed");
+		return broken(a,
+			      a->state == END ? "something follows it" : "its JSON is malformed");
 	}
 	return false;
 }
@@ -234,7 +241,7 @@ static bool step_between(struct lp_answer *a)
 static void add_to_key(struct lp_answer *a, struct lp_span bytes)
 {
 	if (a->key_len + bytes.len > sizeof a->key)
-		a->key_len = sizeof a->key + 1;		/* like none that we know */
+		a->key_len = sizeof a->key + 1; /* like none that we know */
 	else if (bytes.len)
 		memcpy(a->key + a->key_len, bytes.at, bytes.len);
 	a->key_len = a->key_len > sizeof a->key ? a->key_len : a->key_len + bytes.len;
@@ -245,7 +252,7 @@ static bool step_text(struct lp_answer *a)
 {
 	bool key = a->state == IN_KEY;
 
-	if (a->escaped) {	/* whatever follows a backslash ends nothing */
+	if (a->escaped) { /* whatever follows a backslash ends nothing */
 		a->escaped = false;
 		a->key_len = sizeof a->key + 1;
 		keep(a, 1);
@@ -259,8 +266,10 @@ static bool step_text(struct lp_answer *a)
 		add_to_key(a, lp_span_of(a->in.at, run));
 	if (run < window && a->in.at[run] == '\\')
 		a->escaped = true;
+	else if (run < window && key)
+		a->state = COLON;
 	else if (run < window)
-		a->state = key ? COLON : AFTER;
+		after_value(a);
 	keep(a, run < window ? run + 1 : run);
 	return false;
 }
@@ -271,7 +280,7 @@ static bool end_word(struct lp_answer *a)
 
 	if (kind != LP_J_NUMBER && kind != LP_J_BOOL && kind != LP_J_NULL)
 		return broken(a, "its JSON is malformed");
-	a->state = a->depth ? AFTER : END;
+	after_value(a);
 	return false;
 }
 
@@ -279,7 +288,8 @@ static bool step_word(struct lp_answer *a)
 {
 	size_t n = 0;
 
-	while (n < a->in.len && (isalnum((unsigned char)a->in.at[n]) || strchr("+-.", a->in.at[n])) && a->in.at[n])
+	while (n < a->in.len &&
+	       (isalnum((unsigned char)a->in.at[n]) || strchr("+-.", a->in.at[n])) && a->in.at[n])
 		n++;
 	bool ends = n < a->in.len;
 
@@ -297,8 +307,8 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of a medium's string, escapes taken off: \/ is common, Go writes & as \u0026, others + as \u002b.
- * What is not printable ASCII has no place in a URL. */
+/* One byte of a medium's string, escapes taken off: \/ is common, Go writes & as \u0026, others +
+ * as \u002b. What is not printable ASCII has no place in a URL. */
 static enum taken take_byte(struct lp_answer *a, char c, char *out)
 {
 	if (a->escape == 0 && c == '"')
@@ -313,7 +323,9 @@ static enum taken take_byte(struct lp_answer *a, char c, char *out)
 	if (a->escape == 1) {
 		a->escape = c == 'u' ? 2 : 0;
 		a->code = 0;
-		return a->escape ? NOTHING : c == '/' || c == '"' || c == '\\' ? CHARACTER : NONSENSE;
+		return a->escape                           ? NOTHING
+		       : c == '/' || c == '"' || c == '\\' ? CHARACTER
+							   : NONSENSE;
 	}
 	int digit = hex_digit(c);
 
@@ -335,7 +347,8 @@ static bool is_media_type(struct lp_span type)
 	if (!slash || slash == type.at || slash == type.at + type.len - 1)
 		return false;
 	for (const char *c = type.at; c < type.at + type.len; c++) {
-		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '+' && *c != '.' && c != slash)
+		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '+' && *c != '.' &&
+		    c != slash)
 			return false;
 	}
 	return true;
@@ -431,8 +444,8 @@ static bool decode(struct lp_answer *a, struct lp_span text)
 	return true;
 }
 
-/* Bytes of the data's string up to its quote, at most as many as fill a slice.  Each is looked at once for
- * the quote and once for a backslash, however many backslashes there are. */
+/* Bytes of the data's string up to its quote, at most as many as fill a slice.  Each is looked at
+ * once for the quote and once for a backslash, however many backslashes there are. */
 static bool decode_part(struct lp_answer *a, size_t part)
 {
 	while (part > 0) {
@@ -525,7 +538,8 @@ static void run_dry(struct lp_answer *a)
 		broken(a, "it was cut short");
 }
 
-enum lp_answer_event lp_answer_pull(struct lp_answer *a, struct lp_answer_item *item, struct lp_err *e)
+enum lp_answer_event lp_answer_pull(struct lp_answer *a, struct lp_answer_item *item,
+				    struct lp_err *e)
 {
 	bool told = false;
 

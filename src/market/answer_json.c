@@ -6,7 +6,8 @@ uint64_t lp_answer_tokens(struct lp_span json)
 {
 	uint64_t tokens = 0;
 
-	(void)lp_jscan_u64(lp_jscan_get(lp_jscan_get(lp_jscan(json), "usage"), "total_tokens"), &tokens);
+	(void)lp_jscan_u64(lp_jscan_get(lp_jscan_get(lp_jscan(json), "usage"), "total_tokens"),
+			   &tokens);
 	return tokens;
 }
 
@@ -15,7 +16,8 @@ bool lp_answer_is_last(struct lp_span event)
 	struct lp_jval choice;
 	size_t at = 0;
 
-	/* A runner's failure in the middle is an event without choices: not the last, but no choice either. */
+	/* A runner's failure in the middle is an event without choices (A-08): not the last, but
+	 * no choice either. */
 	if (!lp_jscan_each(lp_jscan_get(lp_jscan(event), "choices"), &at, &choice))
 		return false;
 	struct lp_jval reason = lp_jscan_get(choice, "finish_reason");

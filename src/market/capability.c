@@ -22,7 +22,8 @@ static void set_capacity(struct lp_scope *scope, struct lp_capabilities *caps, u
 	caps->capacities = grown;
 }
 
-void lp_capabilities_init(struct lp_capabilities *caps, struct lp_scope *scope, struct lp_span version)
+void lp_capabilities_init(struct lp_capabilities *caps, struct lp_scope *scope,
+			  struct lp_span version)
 {
 	*caps = (struct lp_capabilities){
 		.bits = { DEFAULT_SET },
@@ -50,7 +51,8 @@ void lp_capabilities_set(struct lp_capabilities *caps, uint32_t capability)
 
 bool lp_capabilities_has(const struct lp_capabilities *caps, uint32_t capability)
 {
-	return capability / 64 < LP_CAP_WORDS && caps->bits[capability / 64] >> (capability % 64) & 1;
+	return capability / 64 < LP_CAP_WORDS &&
+	       caps->bits[capability / 64] >> (capability % 64) & 1;
 }
 
 /* From the end: of a key that came twice the last counts, as in every reader of protobuf maps. */
@@ -72,8 +74,8 @@ static struct lp_model_terms *terms_of(const struct lp_cap_models *models, struc
 	return NULL;
 }
 
-const struct lp_model_terms *lp_capabilities_model(const struct lp_capabilities *caps, uint32_t capability,
-						   struct lp_span model)
+const struct lp_model_terms *lp_capabilities_model(const struct lp_capabilities *caps,
+						   uint32_t capability, struct lp_span model)
 {
 	const struct lp_cap_models *models = models_of(caps, capability);
 
@@ -89,9 +91,11 @@ static struct lp_model_terms copy_terms(struct lp_scope *scope, const struct lp_
 	return to;
 }
 
-static struct lp_cap_models *add_capability(struct lp_scope *scope, struct lp_capabilities *caps, uint32_t capability)
+static struct lp_cap_models *add_capability(struct lp_scope *scope, struct lp_capabilities *caps,
+					    uint32_t capability)
 {
-	struct lp_cap_models *grown = lp_new_array(scope, struct lp_cap_models, (size_t)caps->n_caps + 1);
+	struct lp_cap_models *grown =
+		lp_new_array(scope, struct lp_cap_models, (size_t)caps->n_caps + 1);
 
 	if (caps->n_caps)
 		memcpy(grown, caps->caps, (size_t)caps->n_caps * sizeof *grown);
@@ -100,8 +104,8 @@ static struct lp_cap_models *add_capability(struct lp_scope *scope, struct lp_ca
 	return &grown[caps->n_caps++];
 }
 
-void lp_capabilities_add_model(struct lp_scope *scope, struct lp_capabilities *caps, uint32_t capability,
-			       const struct lp_model_terms *terms)
+void lp_capabilities_add_model(struct lp_scope *scope, struct lp_capabilities *caps,
+			       uint32_t capability, const struct lp_model_terms *terms)
 {
 	struct lp_cap_models *models = models_of(caps, capability);
 
@@ -118,7 +122,8 @@ void lp_capabilities_add_model(struct lp_scope *scope, struct lp_capabilities *c
 		known->warm = known->warm || terms->warm;
 		return;
 	}
-	struct lp_model_terms *grown = lp_new_array(scope, struct lp_model_terms, (size_t)models->n + 1);
+	struct lp_model_terms *grown =
+		lp_new_array(scope, struct lp_model_terms, (size_t)models->n + 1);
 
 	if (models->n)
 		memcpy(grown, models->models, (size_t)models->n * sizeof *grown);
@@ -126,7 +131,8 @@ void lp_capabilities_add_model(struct lp_scope *scope, struct lp_capabilities *c
 	models->models = grown;
 }
 
-static void copy_models(struct lp_scope *scope, struct lp_cap_models *to, const struct lp_cap_models *from)
+static void copy_models(struct lp_scope *scope, struct lp_cap_models *to,
+			const struct lp_cap_models *from)
 {
 	*to = *from;
 	to->models = lp_new_array(scope, struct lp_model_terms, (size_t)from->n);
@@ -134,21 +140,23 @@ static void copy_models(struct lp_scope *scope, struct lp_cap_models *to, const 
 		to->models[i] = copy_terms(scope, &from->models[i]);
 }
 
-void lp_capabilities_copy(struct lp_scope *scope, struct lp_capabilities *to, const struct lp_capabilities *from)
+void lp_capabilities_copy(struct lp_scope *scope, struct lp_capabilities *to,
+			  const struct lp_capabilities *from)
 {
 	*to = *from;
 	to->version = lp_span_dup(scope, from->version);
 	to->min_version = lp_span_dup(scope, from->min_version);
 	to->capacities = lp_new_array(scope, struct lp_cap_capacity, (size_t)from->n_capacities);
 	if (from->n_capacities)
-		memcpy(to->capacities, from->capacities, (size_t)from->n_capacities * sizeof *to->capacities);
+		memcpy(to->capacities, from->capacities,
+		       (size_t)from->n_capacities * sizeof *to->capacities);
 	to->caps = lp_new_array(scope, struct lp_cap_models, (size_t)from->n_caps);
 	for (int i = 0; i < from->n_caps; i++)
 		copy_models(scope, &to->caps[i], &from->caps[i]);
 }
 
-/* Is every bit of the first in the second?  A longer first one is not, even if its further words are 0: the
- * network compares lengths (network-protocol 1.6, rules 2 and 4). */
+/* Is every bit of the first in the second?  A longer first one is not, even if its further words
+ * are 0: the network compares lengths (network-protocol 1.6, rules 2 and 4). */
 static bool within(const uint64_t *small, int n_small, const uint64_t *large, int n_large)
 {
 	if (n_small > n_large)
@@ -161,36 +169,40 @@ static bool within(const uint64_t *small, int n_small, const uint64_t *large, in
 }
 
 /* Rule 3 for one capability. */
-static enum lp_code check_models(const struct lp_cap_models *need, const struct lp_cap_models *have, struct lp_err *e)
+static enum lp_code check_models(const struct lp_cap_models *need, const struct lp_cap_models *have,
+				 struct lp_err *e)
 {
 	for (int i = 0; i < need->n; i++) {
 		const struct lp_model_terms *want = &need->models[i];
 		const struct lp_model_terms *offer = terms_of(have, want->model);
 
 		if (!offer)
-			return lp_fail(e, LP_INCOMPATIBLE, "model %.*s is not offered", LP_ARG(want->model));
+			return lp_fail(e, LP_INCOMPATIBLE, "model %.*s is not offered",
+				       LP_ARG(want->model));
 		if (want->warm && !offer->warm)
-			return lp_fail(e, LP_INCOMPATIBLE, "model %.*s is not warm", LP_ARG(want->model));
+			return lp_fail(e, LP_INCOMPATIBLE, "model %.*s is not warm",
+				       LP_ARG(want->model));
 		if (!lp_version_satisfies(want->runner_version, offer->runner_version))
-			return lp_fail(e, LP_INCOMPATIBLE, "the runner of model %.*s is older than %.*s",
+			return lp_fail(e, LP_INCOMPATIBLE,
+				       "the runner of model %.*s is older than %.*s",
 				       LP_ARG(want->model), LP_ARG(want->runner_version));
 	}
 	return LP_OK;
 }
 
-enum lp_code lp_capabilities_check(const struct lp_capabilities *need, const struct lp_capabilities *have,
-				   struct lp_err *e)
+enum lp_code lp_capabilities_check(const struct lp_capabilities *need,
+				   const struct lp_capabilities *have, struct lp_err *e)
 {
 	if (!lp_version_satisfies(need->min_version, have->version))
-		return lp_fail(e, LP_INCOMPATIBLE, "version %.*s is older than %.*s", LP_ARG(have->version),
-			       LP_ARG(need->min_version));
+		return lp_fail(e, LP_INCOMPATIBLE, "version %.*s is older than %.*s",
+			       LP_ARG(have->version), LP_ARG(need->min_version));
 	if (!within(have->mandatories, have->n_mandatories, need->bits, need->n_bits))
 		return lp_fail(e, LP_INCOMPATIBLE, "a mandatory capability is not asked for");
 	for (int i = 0; i < need->n_caps; i++) {
 		const struct lp_cap_models *offered = models_of(have, need->caps[i].capability);
 
 		if (!offered)
-			continue;	/* says nothing about models: compatible by the network's rule 3 */
+			continue; /* says nothing of models: compatible by rule 3 */
 		enum lp_code code = check_models(&need->caps[i], offered, e);
 
 		if (code)

@@ -1,7 +1,7 @@
 #include <lpd/market/request.h>
 
-/* Only headers are read: no decoder is near untrusted pictures (network-protocol 5.3 step 4 needs the size
- * for the price). */
+/* Only headers are read: no decoder is near untrusted pictures (network-protocol 5.3 step 4 needs
+ * the size for the price). */
 
 static uint32_t byte_at(struct lp_span head, size_t at)
 {
@@ -37,8 +37,8 @@ static bool stands_at(struct lp_span head, size_t at, struct lp_span what)
 /* Signature, then IHDR of 13 bytes: width, height. */
 static bool size_of_png(struct lp_span head, uint32_t *width, uint32_t *height)
 {
-	if (!stands_at(head, 0, LP_SPAN("\x89PNG\r\n\x1a\n")) || !stands_at(head, 8, LP_SPAN("\0\0\0\rIHDR")) ||
-	    head.len < 33)
+	if (!stands_at(head, 0, LP_SPAN("\x89PNG\r\n\x1a\n")) ||
+	    !stands_at(head, 8, LP_SPAN("\0\0\0\rIHDR")) || head.len < 33)
 		return false;
 	*width = big32(head, 16);
 	*height = big32(head, 20);
@@ -47,7 +47,8 @@ static bool size_of_png(struct lp_span head, uint32_t *width, uint32_t *height)
 
 static bool size_of_gif(struct lp_span head, uint32_t *width, uint32_t *height)
 {
-	if ((!stands_at(head, 0, LP_SPAN("GIF87a")) && !stands_at(head, 0, LP_SPAN("GIF89a"))) || head.len < 13)
+	if ((!stands_at(head, 0, LP_SPAN("GIF87a")) && !stands_at(head, 0, LP_SPAN("GIF89a"))) ||
+	    head.len < 13)
 		return false;
 	*width = little16(head, 6);
 	*height = little16(head, 8);
@@ -57,7 +58,8 @@ static bool size_of_gif(struct lp_span head, uint32_t *width, uint32_t *height)
 /* C0 to CF begin a frame, but for three: DHT, JPG and DAC. */
 static bool begins_frame(uint32_t marker)
 {
-	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
+	       marker != 0xcc;
 }
 
 /* From marker to marker until the one that begins a frame; a scan before it has no size. */
@@ -72,7 +74,7 @@ static bool size_of_jpeg(struct lp_span head, uint32_t *width, uint32_t *height)
 			return false;
 		uint32_t marker = byte_at(head, at + 1);
 
-		if (marker == 0xff) {	/* fill bytes may stand before a marker */
+		if (marker == 0xff) { /* fill bytes may stand before a marker */
 			at++;
 			continue;
 		}
@@ -93,7 +95,8 @@ static bool size_of_jpeg(struct lp_span head, uint32_t *width, uint32_t *height)
 /* RIFF, then one of three first chunks: lossy, lossless, extended. */
 static bool size_of_webp(struct lp_span head, uint32_t *width, uint32_t *height)
 {
-	if (!stands_at(head, 0, LP_SPAN("RIFF")) || !stands_at(head, 8, LP_SPAN("WEBPVP8")) || head.len < 30)
+	if (!stands_at(head, 0, LP_SPAN("RIFF")) || !stands_at(head, 8, LP_SPAN("WEBPVP8")) ||
+	    head.len < 30)
 		return false;
 	if (stands_at(head, 15, LP_SPAN(" ")) && stands_at(head, 23, LP_SPAN("\x9d\x01\x2a"))) {
 		*width = little16(head, 26) & 0x3fff;

@@ -4,7 +4,8 @@
 
 #include <lpd/base/json.h>
 
-/* Everything is built as a tree and written at once; json_pack takes over the references it is given ("o"). */
+/* Everything is built as a tree and written at once; json_pack takes over the references it is
+ * given ("o"). */
 
 static json_t *schema_type(const struct lp_param *param)
 {
@@ -18,10 +19,11 @@ static json_t *schema_type(const struct lp_param *param)
 	case LP_PARAM_BOOL:
 		return json_pack("{s:s}", "type", "boolean");
 	case LP_PARAM_FILE:
-		return json_pack("{s:s, s:s}", "type", "string", "contentMediaType", "application/octet-stream");
+		return json_pack("{s:s, s:s}", "type", "string", "contentMediaType",
+				 "application/octet-stream");
 	case LP_PARAM_MESSAGES:
-		return json_pack("{s:s, s:i, s:{s:s}}", "type", "array", "minItems", 1, "items", "$ref",
-				 "#/components/schemas/Message");
+		return json_pack("{s:s, s:i, s:{s:s}}", "type", "array", "minItems", 1, "items",
+				 "$ref", "#/components/schemas/Message");
 	case LP_PARAM_OBJECT:
 		break;
 	}
@@ -47,10 +49,12 @@ static void add_range(json_t *schema, const struct lp_param *param)
 
 	if (param->kind == LP_PARAM_STRING)
 		json_object_set_new(schema, "maxLength",
-				    json_integer(param->max > 0 ? (json_int_t)param->max : LP_TEXT_MAX));
+				    json_integer(param->max > 0 ? (json_int_t)param->max
+								: LP_TEXT_MAX));
 	if (!number || (param->min == 0 && param->max == 0))
 		return;
-	/* What is below the least is raised, so no least is declared: clients would refuse what is taken. */
+	/* What is below the least is raised, so no least is declared: clients would refuse what is
+	 * taken. */
 	if (!param->raise)
 		json_object_set_new(schema, "minimum", json_real(param->min));
 	json_object_set_new(schema, "maximum", json_real(param->max));
@@ -84,7 +88,8 @@ static json_t *request_schema(const struct lp_pipeline *row)
 		if (param->required)
 			json_array_append_new(required, json_string(param->name));
 	}
-	return json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required", required);
+	return json_pack("{s:s, s:o, s:o}", "type", "object", "properties", properties, "required",
+			 required);
 }
 
 /* Which of the shared schemas answers a row. */
@@ -112,16 +117,20 @@ static json_t *answers(const struct lp_pipeline *row)
 		{ "503", "No orchestrator takes the job now." },
 		{ "504", "The job took too long." },
 	};
-	json_t *ok = json_pack("{s:{s:{s:s}}}", "application/json", "schema", "$ref", answer_schema(row));
+	json_t *ok = json_pack("{s:{s:{s:s}}}", "application/json", "schema", "$ref",
+			       answer_schema(row));
 	json_t *all = json_object();
 
 	if (row->result == LP_RESULT_EVENTS)
-		json_object_set_new(ok, "text/event-stream", json_pack("{s:{s:s}}", "schema", "type", "string"));
-	json_object_set_new(all, "200", json_pack("{s:s, s:o}", "description", "Done.", "content", ok));
+		json_object_set_new(ok, "text/event-stream",
+				    json_pack("{s:{s:s}}", "schema", "type", "string"));
+	json_object_set_new(all, "200",
+			    json_pack("{s:s, s:o}", "description", "Done.", "content", ok));
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		json_object_set_new(all, errors[i].status,
-				    json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", errors[i].words, "content",
-					      "application/json", "schema", "$ref", "#/components/schemas/Error"));
+				    json_pack("{s:s, s:{s:{s:{s:s}}}}", "description",
+					      errors[i].words, "content", "application/json",
+					      "schema", "$ref", "#/components/schemas/Error"));
 	return all;
 }
 
@@ -129,9 +138,10 @@ static json_t *path_item(const struct lp_pipeline *row)
 {
 	const char *type = row->body == LP_BODY_JSON ? "application/json" : "multipart/form-data";
 
-	return json_pack("{s:{s:s, s:s, s:s, s:{s:b, s:{s:{s:o}}}, s:o}}", "post", "operationId", row->name, "summary",
-			 row->title, "description", row->help, "requestBody", "required", 1, "content", type, "schema",
-			 request_schema(row), "responses", answers(row));
+	return json_pack("{s:{s:s, s:s, s:s, s:{s:b, s:{s:{s:o}}}, s:o}}", "post", "operationId",
+			 row->name, "summary", row->title, "description", row->help, "requestBody",
+			 "required", 1, "content", type, "schema", request_schema(row), "responses",
+			 answers(row));
 }
 
 static json_t *object_of(json_t *properties)
@@ -151,19 +161,23 @@ static json_t *list_of(json_t *items)
 
 static json_t *llm_schema(void)
 {
-	json_t *choice = object_of(json_pack("{s:o, s:o, s:{s:s}, s:{s:s}}", "index", typed("integer"), "finish_reason",
-					     typed("string"), "message", "$ref", "#/components/schemas/Message",
+	json_t *choice = object_of(json_pack("{s:o, s:o, s:{s:s}, s:{s:s}}", "index",
+					     typed("integer"), "finish_reason", typed("string"),
+					     "message", "$ref", "#/components/schemas/Message",
 					     "delta", "$ref", "#/components/schemas/Message"));
-	json_t *usage = object_of(json_pack("{s:o, s:o, s:o}", "prompt_tokens", typed("integer"), "completion_tokens",
-					    typed("integer"), "total_tokens", typed("integer")));
+	json_t *usage = object_of(json_pack("{s:o, s:o, s:o}", "prompt_tokens", typed("integer"),
+					    "completion_tokens", typed("integer"), "total_tokens",
+					    typed("integer")));
 
-	return object_of(json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", typed("string"), "model", typed("string"),
-				   "created", typed("integer"), "choices", list_of(choice), "usage", usage));
+	return object_of(json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", typed("string"), "model",
+				   typed("string"), "created", typed("integer"), "choices",
+				   list_of(choice), "usage", usage));
 }
 
 static json_t *error_schema(void)
 {
-	json_t *error = object_of(json_pack("{s:o, s:o}", "message", typed("string"), "code", typed("string")));
+	json_t *error = object_of(
+		json_pack("{s:o, s:o}", "message", typed("string"), "code", typed("string")));
 	json_t *detail = json_pack("{s:[s, s]}", "type", "object", "array");
 
 	return object_of(json_pack("{s:o, s:o}", "error", error, "detail", detail));
@@ -171,16 +185,19 @@ static json_t *error_schema(void)
 
 static json_t *schemas(void)
 {
-	json_t *media = object_of(json_pack("{s:o, s:o, s:o}", "url", typed("string"), "seed", typed("integer"), "nsfw",
-					    typed("boolean")));
+	json_t *media = object_of(json_pack("{s:o, s:o, s:o}", "url", typed("string"), "seed",
+					    typed("integer"), "nsfw", typed("boolean")));
 	json_t *audio = object_of(json_pack("{s:o}", "url", typed("string")));
-	json_t *role = json_pack("{s:s, s:[s, s, s]}", "type", "string", "enum", "system", "user", "assistant");
+	json_t *role = json_pack("{s:s, s:[s, s, s]}", "type", "string", "enum", "system", "user",
+				 "assistant");
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "ImageResponse",
-			 object_of(json_pack("{s:o}", "images", list_of(media))), "AudioResponse",
-			 object_of(json_pack("{s:o}", "audio", audio)), "JSONResponse", typed("object"), "Message",
-			 object_of(json_pack("{s:o, s:o}", "role", role, "content", typed("string"))), "LLMResponse",
-			 llm_schema(), "Error", error_schema());
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "ImageResponse",
+		object_of(json_pack("{s:o}", "images", list_of(media))), "AudioResponse",
+		object_of(json_pack("{s:o}", "audio", audio)), "JSONResponse", typed("object"),
+		"Message",
+		object_of(json_pack("{s:o, s:o}", "role", role, "content", typed("string"))),
+		"LLMResponse", llm_schema(), "Error", error_schema());
 }
 
 void lp_pipelines_openapi(struct lp_buf *to)
@@ -196,10 +213,12 @@ void lp_pipelines_openapi(struct lp_buf *to)
 		if (rows[i].served)
 			json_object_set_new(paths, path, path_item(&rows[i]));
 	}
-	json_t *document = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o}}", "openapi", "3.1.0", "info", "title",
-				     "Livepeer AI gateway", "description",
-				     "The work that this gateway takes, one path for each pipeline.", "version",
-				     LPD_VERSION, "paths", paths, "components", "schemas", schemas());
+	json_t *document =
+		json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o}}", "openapi", "3.1.0", "info",
+			  "title", "Livepeer AI gateway", "description",
+			  "The work that this gateway takes, one path for each pipeline.",
+			  "version", LPD_VERSION, "paths", paths, "components", "schemas",
+			  schemas());
 
 	lp_json_write(to, document);
 	json_decref(document);

@@ -23,9 +23,11 @@ static void to_price(struct lp_price_info *price, const Net__PriceInfo *from)
 	price->constraint = lp_span(from->constraint);
 }
 
-static Net__HardwareInformation__GpuEntry *of_gpu(struct lp_scope *scope, const struct lp_gpu_info *gpu)
+static Net__HardwareInformation__GpuEntry *of_gpu(struct lp_scope *scope,
+						  const struct lp_gpu_info *gpu)
 {
-	Net__HardwareInformation__GpuEntry *entry = lp_new(scope, Net__HardwareInformation__GpuEntry);
+	Net__HardwareInformation__GpuEntry *entry =
+		lp_new(scope, Net__HardwareInformation__GpuEntry);
 	Net__GPUComputeInfo *value = lp_new(scope, Net__GPUComputeInfo);
 
 	net__hardware_information__gpu_entry__init(entry);
@@ -43,7 +45,8 @@ static Net__HardwareInformation__GpuEntry *of_gpu(struct lp_scope *scope, const 
 	return entry;
 }
 
-static Net__HardwareInformation *of_hardware(struct lp_scope *scope, const struct lp_hardware *hardware)
+static Net__HardwareInformation *of_hardware(struct lp_scope *scope,
+					     const struct lp_hardware *hardware)
 {
 	Net__HardwareInformation *to = lp_new(scope, Net__HardwareInformation);
 
@@ -71,7 +74,8 @@ static void to_gpu(struct lp_gpu_info *gpu, const Net__HardwareInformation__GpuE
 	gpu->memory_total = entry->value->memory_total;
 }
 
-static void to_hardware(struct lp_scope *scope, struct lp_hardware *hardware, const Net__HardwareInformation *from)
+static void to_hardware(struct lp_scope *scope, struct lp_hardware *hardware,
+			const Net__HardwareInformation *from)
 {
 	hardware->pipeline = lp_span(from->pipeline);
 	hardware->model = lp_span(from->model_id);
@@ -82,7 +86,8 @@ static void to_hardware(struct lp_scope *scope, struct lp_hardware *hardware, co
 }
 
 /* The lists of an answer, for writing. */
-static void of_lists(struct lp_scope *scope, Net__OrchestratorInfo *to, const struct lp_orch_info *info)
+static void of_lists(struct lp_scope *scope, Net__OrchestratorInfo *to,
+		     const struct lp_orch_info *info)
 {
 	to->n_hardware = (size_t)info->n_hardware;
 	to->hardware = lp_new_array(scope, Net__HardwareInformation *, to->n_hardware);
@@ -121,7 +126,8 @@ void lp_orch_info_encode(struct lp_buf *to, const struct lp_orch_info *info)
 	lp_scope_close(&scope);
 }
 
-static void to_lists(struct lp_scope *scope, struct lp_orch_info *info, const Net__OrchestratorInfo *from)
+static void to_lists(struct lp_scope *scope, struct lp_orch_info *info,
+		     const Net__OrchestratorInfo *from)
 {
 	info->n_hardware = (int)from->n_hardware;
 	info->hardware = lp_new_array(scope, struct lp_hardware, from->n_hardware);
@@ -137,21 +143,24 @@ static void to_lists(struct lp_scope *scope, struct lp_orch_info *info, const Ne
 		info->nodes[i] = lp_span(from->nodes[i]);
 }
 
-enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *info, struct lp_span bytes,
-				 struct lp_err *e)
+enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *info,
+				 struct lp_span bytes, struct lp_err *e)
 {
 	const Net__OrchestratorInfo *from =
 		lp_wire_read(scope, &net__orchestrator_info__descriptor, bytes, LP_WIRE_INFO_MAX);
 
 	*info = (struct lp_orch_info){ 0 };
 	if (!from)
-		return lp_fail(e, LP_BAD_PEER, "the orchestrator's description of itself cannot be read");
+		return lp_fail(e, LP_BAD_PEER,
+			       "the orchestrator's description of itself cannot be read");
 	info->transcoder = lp_span(from->transcoder);
 	if (from->ticket_params_presence_case) {
 		info->has_ticket_params = true;
 		info->ticket_params = lp_wire_bytes(from->ticket_params);
-		if (!lp_wire_read(scope, &net__ticket_params__descriptor, info->ticket_params, LP_WIRE_SMALL_MAX))
-			return lp_fail(e, LP_BAD_PEER, "the orchestrator's ticket parameters cannot be read");
+		if (!lp_wire_read(scope, &net__ticket_params__descriptor, info->ticket_params,
+				  LP_WIRE_SMALL_MAX))
+			return lp_fail(e, LP_BAD_PEER,
+				       "the orchestrator's ticket parameters cannot be read");
 	}
 	if (from->price_info)
 		to_price(&info->price, from->price_info);
@@ -179,11 +188,11 @@ void lp_orch_request_encode(struct lp_buf *to, const struct lp_orch_request *req
 	lp_scope_close(&scope);
 }
 
-enum lp_code lp_orch_request_decode(struct lp_scope *scope, struct lp_orch_request *request, struct lp_span bytes,
-				    struct lp_err *e)
+enum lp_code lp_orch_request_decode(struct lp_scope *scope, struct lp_orch_request *request,
+				    struct lp_span bytes, struct lp_err *e)
 {
-	const Net__OrchestratorRequest *from =
-		lp_wire_read(scope, &net__orchestrator_request__descriptor, bytes, LP_WIRE_SMALL_MAX);
+	const Net__OrchestratorRequest *from = lp_wire_read(
+		scope, &net__orchestrator_request__descriptor, bytes, LP_WIRE_SMALL_MAX);
 
 	*request = (struct lp_orch_request){ 0 };
 	if (!from)

@@ -17,15 +17,16 @@ static const struct text of_jobs[] = {
 	{ "TicketParams expired", LP_PARAMS_EXPIRED },
 	{ "invalid ticket senderNonce", LP_NONCE_SEEN },
 	{ "Insufficient balance", LP_UNDERPAID },
-	{ "base64 decode error", LP_UNDERPAID },	/* of the payment header */
+	{ "base64 decode error", LP_UNDERPAID }, /* of the payment header */
 	{ "protobuf unmarshal error", LP_UNDERPAID },
 	{ "missing auth token", LP_TOKEN },
-	{ "invalid auth token", LP_TOKEN },		/* a restarted orchestrator has another secret */
+	{ "invalid auth token", LP_TOKEN }, /* a restarted orchestrator has another secret */
 	{ "expired auth token", LP_TOKEN },
 	{ "incompatible capabilities", LP_INCOMPATIBLE },
 	{ "ErrSegSig", LP_PEER_REFUSED },
 	{ "ErrorSegEncoding", LP_PEER_REFUSED },
-	/* We looked at the picture before: another orchestrator may read what this one cannot (WebP). */
+	/* We looked at the picture before: another orchestrator may read what this one cannot
+	 * (WebP). */
 	{ "unknown format", LP_PEER_REFUSED },
 };
 
@@ -69,8 +70,8 @@ static enum lp_code fail_with(struct lp_err *e, enum lp_code code, struct lp_spa
 	return lp_fail(e, code, "%.*s", LP_ARG(words));
 }
 
-/* A runner's status and what it says of the request.  400 of any kind is the client's doing; everything else
- * that a runner says is the trouble of who runs it. */
+/* A runner's status and what it says of the request.  400 of any kind is the client's doing;
+ * everything else that a runner says is the trouble of who runs it. */
 static enum lp_code code_of_runner(int status)
 {
 	switch (status) {
@@ -110,11 +111,15 @@ static bool returned(struct lp_span body, int *status, struct lp_span *words)
 	return true;
 }
 
-/* What its runner said: the client's fault stays one, anything else is that orchestrator's failure. */
-static enum lp_code of_its_runner(int status, int http_status, struct lp_span words, struct lp_err *e)
+/* What its runner said: the client's fault stays one, anything else is that orchestrator's
+ * failure. */
+static enum lp_code of_its_runner(int status, int http_status, struct lp_span words,
+				  struct lp_err *e)
 {
-	/* lpd says 400 in the text, which go-livepeer looks for, and the finer status in the answer's head. */
-	bool finer = status == 400 && (http_status == 413 || http_status == 415 || http_status == 422);
+	/* lpd says 400 in the text, which go-livepeer looks for, and the finer status in the
+	 * answer's head. */
+	bool finer =
+		status == 400 && (http_status == 413 || http_status == 415 || http_status == 422);
 	enum lp_code code = code_of_runner(finer ? http_status : status);
 
 	if (lp_code_fault(code) != LP_FAULT_CLIENT)
@@ -139,7 +144,8 @@ enum lp_code lp_refusal_of_orchestrator(int status, struct lp_span body, struct 
 		return fail_with(e, LP_TOO_LARGE, body);
 	if (status == 429 || status == 503)
 		return fail_with(e, LP_NO_CAPACITY, body);
-	/* Other 4xx are about payment or about us: what we sent was checked here, so the client is not to blame. */
+	/* Other 4xx are about payment or about us: what we sent was checked here, so the client is
+	 * not to blame. */
 	return fail_with(e, status >= 400 && status < 500 ? LP_PEER_REFUSED : LP_PEER_ERROR, body);
 }
 
@@ -150,13 +156,13 @@ enum lp_code lp_refusal_of_grpc(int grpc_status, struct lp_span words, struct lp
 	if (code)
 		return fail_with(e, code, words);
 	switch (grpc_status) {
-	case 4:		/* DeadlineExceeded */
+	case 4: /* DeadlineExceeded */
 		return fail_with(e, LP_TIMEOUT, words);
-	case 8:		/* ResourceExhausted */
+	case 8: /* ResourceExhausted */
 		return fail_with(e, LP_NO_CAPACITY, words);
-	case 12:	/* Unimplemented: no orchestrator lives there */
+	case 12: /* Unimplemented: no orchestrator lives there */
 		return fail_with(e, LP_BAD_PEER, words);
-	case 14:	/* Unavailable */
+	case 14: /* Unavailable */
 		return fail_with(e, LP_CONNECT, words);
 	default:
 		return fail_with(e, LP_PEER_ERROR, words);
@@ -176,7 +182,8 @@ static enum lp_code fail_with_entry(struct lp_err *e, enum lp_code code, struct 
 	}
 	if (lp_jscan_unescape(lp_jscan_get(entry, "msg"), msg, sizeof msg - 1, &len))
 		msg[len] = 0;
-	return lp_fail(e, code, "%s%s%s", field, field[0] ? ": " : "", msg[0] ? msg : lp_code_words(code));
+	return lp_fail(e, code, "%s%s%s", field, field[0] ? ": " : "",
+		       msg[0] ? msg : lp_code_words(code));
 }
 
 static enum lp_code fail_with_text(struct lp_err *e, enum lp_code code, struct lp_jval string)
@@ -210,12 +217,14 @@ enum lp_code lp_refusal_of_runner(int status, struct lp_span body, struct lp_err
 	return msg.kind == LP_J_STRING ? fail_with_text(e, code, msg) : fail_with(e, code, body);
 }
 
-/* The reference's own words for bad bodies: written as they are.  Everything else that is the client's doing is
- * written as a runner's 400, which stops a go-livepeer gateway from suspending us for it (A-04, A-05). */
+/* The reference's own words for bad bodies: written as they are.  Everything else that is the
+ * client's doing is written as a runner's 400, which stops a go-livepeer gateway from suspending
+ * us for it (A-04, A-05). */
 static bool bare(struct lp_span words)
 {
-	static const char *const texts[] = { "MaxTokens not specified", "Unable to calculate duration",
-					     "Unknown request type", "image: unknown format", "text field is required" };
+	static const char *const texts[] = { "MaxTokens not specified",
+					     "Unable to calculate duration", "Unknown request type",
+					     "image: unknown format", "text field is required" };
 
 	for (int i = 0; i < COUNT(texts); i++) {
 		if (lp_span_is(words, texts[i]))
@@ -253,12 +262,14 @@ static int write_words(const struct lp_err *e, int status, struct lp_buf *text)
 	return status;
 }
 
-/* 402 is a payment that cannot be read, 400 one that does not suffice (network-protocol 5.3 steps 2, 7). */
+/* 402 is a payment that cannot be read, 400 one that does not suffice (network-protocol 5.3 steps
+ * 2, 7). */
 static int write_underpaid(const struct lp_err *e, struct lp_buf *text)
 {
 	struct lp_span words = lp_span(e->words);
 
-	if (lp_span_starts(words, "base64 decode error") || lp_span_starts(words, "protobuf unmarshal error"))
+	if (lp_span_starts(words, "base64 decode error") ||
+	    lp_span_starts(words, "protobuf unmarshal error"))
 		return write_words(e, 402, text);
 	return write_fixed(e, "Insufficient balance", 400, text);
 }
@@ -277,7 +288,8 @@ static int write_by_code(const struct lp_err *e, const char *pipeline, struct lp
 		return write_underpaid(e, text);
 	if (e->code == LP_NO_ROOM)
 		return write_fixed(e, "Could not create storage to receive results", 500, text);
-	if (e->code == LP_BAD_REQUEST || e->code == LP_INVALID || e->code == LP_TOO_LARGE || e->code == LP_MEDIA_TYPE)
+	if (e->code == LP_BAD_REQUEST || e->code == LP_INVALID || e->code == LP_TOO_LARGE ||
+	    e->code == LP_MEDIA_TYPE)
 		return write_client_fault(e, pipeline, text);
 	/* To our peer, what failed behind us is our failure: 502 and 504 would name it. */
 	int status = lp_code_status(e->code);
@@ -285,7 +297,8 @@ static int write_by_code(const struct lp_err *e, const char *pipeline, struct lp
 	return write_words(e, status >= 500 ? 500 : status, text);
 }
 
-void lp_refusal_write(const struct lp_err *e, const char *pipeline, int *status, struct lp_buf *text)
+void lp_refusal_write(const struct lp_err *e, const char *pipeline, int *status,
+		      struct lp_buf *text)
 {
 	*status = write_by_code(e, pipeline, text);
 	lp_buf_add_char(text, '\n');

@@ -5,7 +5,7 @@
 
 #include <lpd/base/json.h>
 
-#define EXACT 9007199254740992.0	/* 2^53: whole doubles below it are exact */
+#define EXACT 9007199254740992.0 /* 2^53: whole doubles below it are exact */
 
 struct lp_request *lp_request_new(struct lp_scope *scope, const struct lp_pipeline *pipeline)
 {
@@ -28,8 +28,8 @@ static enum lp_code wrong_kind(const struct lp_param *param, const char *wanted,
 	return lp_fail(e, LP_INVALID, "%s must be %s", param->name, wanted);
 }
 
-/* Go takes no number with a point for a whole one.  Scripts write 64.0 where they mean 64, so a number that
- * is whole is taken however it is written; text ("64") is not. */
+/* Go takes no number with a point for a whole one.  Scripts write 64.0 where they mean 64, so a
+ * number that is whole is taken however it is written; text ("64") is not. */
 static bool whole_number(const json_t *json, int64_t *out)
 {
 	if (json_is_integer(json)) {
@@ -44,7 +44,8 @@ static bool whole_number(const json_t *json, int64_t *out)
 	return true;
 }
 
-static enum lp_code take_json(struct lp_value *value, const struct lp_param *param, json_t *json, struct lp_err *e)
+static enum lp_code take_json(struct lp_value *value, const struct lp_param *param, json_t *json,
+			      struct lp_err *e)
 {
 	switch (param->kind) {
 	case LP_PARAM_STRING:
@@ -76,15 +77,16 @@ static enum lp_code take_json(struct lp_value *value, const struct lp_param *par
 			return wrong_kind(param, "an object", e);
 		break;
 	case LP_PARAM_FILE:
-		return LP_OK;	/* a worker's job names the file's field without the file (network-protocol 6.3) */
+		/* A worker's job names the field without the file (network-protocol 6.3). */
+		return LP_OK;
 	}
 	value->json = json;
 	value->given = true;
 	return LP_OK;
 }
 
-enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req, struct lp_span body,
-				  struct lp_err *e)
+enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req,
+				  struct lp_span body, struct lp_err *e)
 {
 	json_t *json;
 	const char *key;
@@ -95,10 +97,11 @@ enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req
 		return code;
 	if (!json_is_object(json))
 		return lp_fail(e, LP_BAD_REQUEST, "the body must be a JSON object");
-	json_object_foreach(json, key, member) {
+	json_object_foreach(json, key, member)
+	{
 		int i = lp_pipeline_param_icase(req->pipeline, lp_span(key));
 
-		/* null is as good as absent: the Go SDK writes it for everything that is not set. */
+		/* null is as good as absent: the Go SDK writes it for all that is not set. */
 		if (i < 0 || json_is_null(member))
 			continue;
 		req->values[i] = (struct lp_value){ 0 };
@@ -110,11 +113,14 @@ enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req
 }
 
 /* A field of a form is text; its row says what it means. */
-static enum lp_code take_text(struct lp_value *value, const struct lp_param *param, struct lp_err *e)
+static enum lp_code take_text(struct lp_value *value, const struct lp_param *param,
+			      struct lp_err *e)
 {
 	switch (param->kind) {
 	case LP_PARAM_STRING:
-		if (!lp_utf8_valid(value->text))
+		/* The next hop may get it as JSON, whose readers refuse a zero byte. */
+		if (!lp_utf8_valid(value->text) ||
+		    (value->text.len && memchr(value->text.at, 0, value->text.len)))
 			return wrong_kind(param, "text in UTF-8", e);
 		break;
 	case LP_PARAM_INT:
@@ -134,14 +140,14 @@ static enum lp_code take_text(struct lp_value *value, const struct lp_param *par
 	case LP_PARAM_OBJECT:
 		return wrong_kind(param, "sent as JSON", e);
 	case LP_PARAM_FILE:
-		return LP_OK;	/* a file without a file name is text, which the network ignores */
+		return LP_OK; /* a file without a file name is text, which the network ignores */
 	}
 	value->given = true;
 	return LP_OK;
 }
 
-enum lp_code lp_request_read_field(struct lp_scope *scope, struct lp_request *req, struct lp_span name,
-				   struct lp_span value, struct lp_err *e)
+enum lp_code lp_request_read_field(struct lp_scope *scope, struct lp_request *req,
+				   struct lp_span name, struct lp_span value, struct lp_err *e)
 {
 	int i = lp_pipeline_param(req->pipeline, name);
 

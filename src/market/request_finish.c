@@ -7,8 +7,8 @@
 #include <lpd/base/assert.h>
 #include <lpd/base/json.h>
 
-#define MODEL_MAX 512		/* bytes of a model's id: it travels in headers */
-#define MESSAGES_MAX 4096	/* of one conversation */
+#define MODEL_MAX 512     /* bytes of a model's id: it travels in headers */
+#define MESSAGES_MAX 4096 /* of one conversation */
 
 /* More than blanks. */
 static bool has_words(struct lp_span text)
@@ -38,7 +38,8 @@ static void fill_in(struct lp_value *value, const struct lp_param *param)
 	value->given = true;
 }
 
-static enum lp_code check_text(const struct lp_value *value, const struct lp_param *param, struct lp_err *e)
+static enum lp_code check_text(const struct lp_value *value, const struct lp_param *param,
+			       struct lp_err *e)
 {
 	size_t max = param->max > 0 ? (size_t)param->max : LP_TEXT_MAX;
 
@@ -47,7 +48,8 @@ static enum lp_code check_text(const struct lp_value *value, const struct lp_par
 	return LP_OK;
 }
 
-static enum lp_code check_number(struct lp_value *value, const struct lp_param *param, struct lp_err *e)
+static enum lp_code check_number(struct lp_value *value, const struct lp_param *param,
+				 struct lp_err *e)
 {
 	if (param->raise && value->f < param->min) {
 		value->f = param->min;
@@ -56,7 +58,8 @@ static enum lp_code check_number(struct lp_value *value, const struct lp_param *
 	bool any = param->min == 0 && param->max == 0;
 
 	if (!any && !(value->f >= param->min && value->f <= param->max))
-		return lp_fail(e, LP_INVALID, "%s must be between %.16g and %.16g", param->name, param->min, param->max);
+		return lp_fail(e, LP_INVALID, "%s must be between %.16g and %.16g", param->name,
+			       param->min, param->max);
 	return LP_OK;
 }
 
@@ -66,19 +69,23 @@ static enum lp_code check_message(json_t *message, const struct lp_param *param,
 	struct lp_span role = lp_json_str(message, "role");
 	const json_t *content = lp_json_get(message, "content");
 
-	if (!lp_span_is(role, "user") && !lp_span_is(role, "assistant") && !lp_span_is(role, "system"))
-		return lp_fail(e, LP_INVALID, "%s: role must be system, user or assistant", param->name);
+	if (!lp_span_is(role, "user") && !lp_span_is(role, "assistant") &&
+	    !lp_span_is(role, "system"))
+		return lp_fail(e, LP_INVALID, "%s: role must be system, user or assistant",
+			       param->name);
 	if (!json_is_string(content))
 		return lp_fail(e, LP_INVALID, "%s: content must be text", param->name);
 	return LP_OK;
 }
 
-static enum lp_code check_messages(const struct lp_value *value, const struct lp_param *param, struct lp_err *e)
+static enum lp_code check_messages(const struct lp_value *value, const struct lp_param *param,
+				   struct lp_err *e)
 {
 	size_t n = json_array_size(value->json);
 
 	if (n > MESSAGES_MAX)
-		return lp_fail(e, LP_INVALID, "%s holds more than %d messages", param->name, MESSAGES_MAX);
+		return lp_fail(e, LP_INVALID, "%s holds more than %d messages", param->name,
+			       MESSAGES_MAX);
 	for (size_t i = 0; i < n; i++) {
 		enum lp_code code = check_message(json_array_get(value->json, i), param, e);
 
@@ -88,7 +95,8 @@ static enum lp_code check_messages(const struct lp_value *value, const struct lp
 	return n ? LP_OK : lp_fail(e, LP_INVALID, "%s must not be empty", param->name);
 }
 
-static enum lp_code check_value(struct lp_value *value, const struct lp_param *param, struct lp_err *e)
+static enum lp_code check_value(struct lp_value *value, const struct lp_param *param,
+				struct lp_err *e)
 {
 	switch (param->kind) {
 	case LP_PARAM_STRING:
@@ -114,8 +122,10 @@ static enum lp_code check_required(const struct lp_request *req, int i, struct l
 
 	if (param->kind == LP_PARAM_FILE) {
 		if (!req->file.given)
-			return lp_fail(e, LP_INVALID, "%s is required, as a part with a file name", param->name);
-		return req->file.size > 0 ? LP_OK : lp_fail(e, LP_INVALID, "%s is empty", param->name);
+			return lp_fail(e, LP_INVALID, "%s is required, as a part with a file name",
+				       param->name);
+		return req->file.size > 0 ? LP_OK
+					  : lp_fail(e, LP_INVALID, "%s is empty", param->name);
 	}
 	if (!value->given)
 		return lp_fail(e, LP_INVALID, "%s is required", param->name);
@@ -133,7 +143,7 @@ static bool printable(struct lp_span text)
 	return true;
 }
 
-/* The gateway writes its default into the body, since every orchestrator wants one there (BUG-27). */
+/* The gateway writes its default into the body: every orchestrator wants one there (BUG-27). */
 static enum lp_code settle_model(struct lp_request *req, enum lp_edge edge, struct lp_err *e)
 {
 	const char *name = req->pipeline->model_param;
@@ -191,7 +201,8 @@ static double lightning_steps(struct lp_span model)
 		digits++;
 	size_t start = (size_t)at - digits;
 
-	if (!start || model.at[start - 1] != '_' || !lp_span_u64(lp_span_of(model.at + start, digits), &steps) || !steps)
+	if (!start || model.at[start - 1] != '_' ||
+	    !lp_span_u64(lp_span_of(model.at + start, digits), &steps) || !steps)
 		return 8;
 	return (double)steps;
 }

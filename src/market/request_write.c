@@ -5,7 +5,7 @@
 #include <lpd/base/assert.h>
 #include <lpd/base/json.h>
 
-#define PARAMS_MAX 32	/* of one row */
+#define PARAMS_MAX 32 /* of one row */
 
 static void write_int(struct lp_buf *to, int64_t n)
 {
@@ -16,7 +16,8 @@ static void write_int(struct lp_buf *to, int64_t n)
 
 static void write_float(struct lp_buf *to, double n)
 {
-	json_t *json = json_real(n);
+	/* -0 reads back as another kind of zero. */
+	json_t *json = json_real(n == 0 ? 0 : n);
 
 	lp_json_write(to, json);
 	json_decref(json);
@@ -38,7 +39,8 @@ static void write_messages(struct lp_buf *to, const json_t *messages)
 	lp_buf_add_char(to, ']');
 }
 
-static void write_value(struct lp_buf *to, const struct lp_param *param, const struct lp_value *value)
+static void write_value(struct lp_buf *to, const struct lp_param *param,
+			const struct lp_value *value)
 {
 	switch (param->kind) {
 	case LP_PARAM_STRING:
@@ -116,7 +118,8 @@ static void write_quoted(struct lp_buf *to, struct lp_span text)
 	}
 }
 
-static void write_file_head(struct lp_buf *to, const char *boundary, const struct lp_request *req, const char *name)
+static void write_file_head(struct lp_buf *to, const char *boundary, const struct lp_request *req,
+			    const char *name)
 {
 	/* A part without a file name is no file to Go's parser (network-protocol 5.1). */
 	struct lp_span filename = req->file.filename.len ? req->file.filename : lp_span(name);
@@ -130,7 +133,8 @@ static void write_file_head(struct lp_buf *to, const char *boundary, const struc
 	lp_buf_add_text(to, "\"\r\nContent-Type: application/octet-stream\r\n\r\n");
 }
 
-static void write_field(struct lp_buf *to, const struct lp_param *param, const struct lp_value *value)
+static void write_field(struct lp_buf *to, const struct lp_param *param,
+			const struct lp_value *value)
 {
 	lp_buf_add_text(to, "\r\nContent-Disposition: form-data; name=\"");
 	lp_buf_add_text(to, param->name);

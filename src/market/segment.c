@@ -12,7 +12,7 @@
 
 #include "wire.h"
 
-#define MAX_DURATION 300000	/* ms: five minutes of video */
+#define MAX_DURATION 300000 /* ms: five minutes of video */
 
 void lp_segment_encode(struct lp_buf *to, const struct lp_segment *segment)
 {
@@ -48,8 +48,9 @@ static enum lp_code check_profiles(size_t n, Net__VideoProfile *const *profiles,
 		if (!protobuf_c_enum_descriptor_get_value(&net__video_profile__profile__descriptor,
 							  (int)profiles[i]->profile))
 			return lp_fail(e, LP_FORBIDDEN, "unrecognized encoder profile");
-		if (!protobuf_c_enum_descriptor_get_value(&net__video_profile__video_codec__descriptor,
-							  (int)profiles[i]->encoder))
+		if (!protobuf_c_enum_descriptor_get_value(
+			    &net__video_profile__video_codec__descriptor,
+			    (int)profiles[i]->encoder))
 			return lp_fail(e, LP_FORBIDDEN, "unrecognized video codec");
 	}
 	return LP_OK;
@@ -64,24 +65,27 @@ static enum lp_code check_all_profiles(const Net__SegData *from, struct lp_err *
 	return code ? code : check_profiles(from->n_fullprofiles3, from->fullprofiles3, e);
 }
 
-/* The bytes of a header; an absent one is an empty message.  False: no base64, or longer than is read. */
+/* The bytes of a header; an absent one is an empty message.  False: no base64, or longer than is
+ * read. */
 static bool header_bytes(struct lp_scope *scope, struct lp_span header, struct lp_span *bytes)
 {
 	return header.len <= LP_B64_LEN(LP_WIRE_SMALL_MAX) && lp_b64_read_dup(scope, bytes, header);
 }
 
-enum lp_code lp_segment_decode(struct lp_scope *scope, struct lp_segment *segment, struct lp_span header,
-			       struct lp_err *e)
+enum lp_code lp_segment_decode(struct lp_scope *scope, struct lp_segment *segment,
+			       struct lp_span header, struct lp_err *e)
 {
 	struct lp_span bytes;
 
 	*segment = (struct lp_segment){ 0 };
 	if (!header_bytes(scope, header, &bytes))
 		return lp_fail(e, LP_FORBIDDEN, "ErrorSegEncoding");
-	const Net__SegData *from = lp_wire_read(scope, &net__seg_data__descriptor, bytes, LP_WIRE_SMALL_MAX);
+	const Net__SegData *from =
+		lp_wire_read(scope, &net__seg_data__descriptor, bytes, LP_WIRE_SMALL_MAX);
 
 	if (!from)
-		return lp_fail(e, LP_FORBIDDEN, "protobuf unmarshal error: SegData cannot be parsed");
+		return lp_fail(e, LP_FORBIDDEN,
+			       "protobuf unmarshal error: SegData cannot be parsed");
 	enum lp_code code = check_all_profiles(from, e);
 
 	if (code)
@@ -105,11 +109,13 @@ enum lp_code lp_payment_check(struct lp_scope *scope, struct lp_span header, str
 	if (!header_bytes(scope, header, &bytes))
 		return lp_fail(e, LP_UNDERPAID, "base64 decode error: the header is not base64");
 	if (!lp_wire_read(scope, &net__payment__descriptor, bytes, LP_WIRE_SMALL_MAX))
-		return lp_fail(e, LP_UNDERPAID, "protobuf unmarshal error: Payment cannot be parsed");
+		return lp_fail(e, LP_UNDERPAID,
+			       "protobuf unmarshal error: Payment cannot be parsed");
 	return LP_OK;
 }
 
-void lp_token_mac(uint8_t mac[32], const uint8_t secret[32], struct lp_span session_id, int64_t expiration)
+void lp_token_mac(uint8_t mac[32], const uint8_t secret[32], struct lp_span session_id,
+		  int64_t expiration)
 {
 	uint8_t message[256 + 8];
 	size_t len = session_id.len < 256 ? session_id.len : 256;
@@ -117,7 +123,8 @@ void lp_token_mac(uint8_t mac[32], const uint8_t secret[32], struct lp_span sess
 
 	if (len)
 		memcpy(message, session_id.at, len);
-	/* Big-endian without leading zeros: 0 adds no byte.  Go's big integers lose the sign, so do we. */
+	/* Big-endian without leading zeros: 0 adds no byte.  Go's big integers lose the sign, so
+	 * do we. */
 	uint64_t number = expiration < 0 ? ~(uint64_t)expiration + 1 : (uint64_t)expiration;
 
 	for (int shift = 56; shift >= 0; shift -= 8) {
@@ -129,7 +136,8 @@ void lp_token_mac(uint8_t mac[32], const uint8_t secret[32], struct lp_span sess
 	lp_assert(made && mac_len == 32);
 }
 
-void lp_token_make(struct lp_scope *scope, struct lp_auth_token *token, const uint8_t secret[32], int64_t now_seconds)
+void lp_token_make(struct lp_scope *scope, struct lp_auth_token *token, const uint8_t secret[32],
+		   int64_t now_seconds)
 {
 	uint8_t id[4];
 	char *text = lp_alloc(scope, 2 * sizeof id + 1);
@@ -144,8 +152,8 @@ void lp_token_make(struct lp_scope *scope, struct lp_auth_token *token, const ui
 	token->token = lp_span_of(mac, 32);
 }
 
-enum lp_code lp_token_check(const struct lp_auth_token *token, const uint8_t secret[32], int64_t now_seconds,
-			    struct lp_err *e)
+enum lp_code lp_token_check(const struct lp_auth_token *token, const uint8_t secret[32],
+			    int64_t now_seconds, struct lp_err *e)
 {
 	uint8_t mac[32];
 
@@ -153,18 +161,20 @@ enum lp_code lp_token_check(const struct lp_auth_token *token, const uint8_t sec
 		return lp_fail(e, LP_FORBIDDEN, "missing auth token");
 	lp_token_mac(mac, secret, token->session_id, token->expiration);
 	/* Our ids have 8 characters; longer ones than lp_token_mac takes in cannot be ours. */
-	if (token->session_id.len > 256 || token->token.len != 32 || CRYPTO_memcmp(mac, token->token.at, 32) != 0)
+	if (token->session_id.len > 256 || token->token.len != 32 ||
+	    CRYPTO_memcmp(mac, token->token.at, 32) != 0)
 		return lp_fail(e, LP_FORBIDDEN, "invalid auth token");
 	if (now_seconds > token->expiration)
 		return lp_fail(e, LP_FORBIDDEN, "expired auth token");
 	return LP_OK;
 }
 
-enum lp_code lp_segment_check(const struct lp_segment *segment, const struct lp_segment_judge *judge,
-			      struct lp_err *e)
+enum lp_code lp_segment_check(const struct lp_segment *segment,
+			      const struct lp_segment_judge *judge, struct lp_err *e)
 {
 	/* Without capabilities nothing is asked for, which everyone can do. */
-	if (segment->has_capabilities && lp_capabilities_check(&segment->capabilities, judge->own, NULL))
+	if (segment->has_capabilities &&
+	    lp_capabilities_check(&segment->capabilities, judge->own, NULL))
 		return lp_fail(e, LP_FORBIDDEN, "incompatible capabilities");
 	return lp_token_check(&segment->auth_token, judge->secret, judge->now_seconds, e);
 }

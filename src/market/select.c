@@ -4,16 +4,16 @@
 
 #include <lpd/base/assert.h>
 
-#define EXPLORE 0.03		/* share of choices that look elsewhere, or a slow one would stay unasked for ever */
-#define NEARLY 1.05		/* costs this close are a tie: noise decides otherwise */
-#define NEWEST 0.3		/* weight of the newest score */
+#define EXPLORE \
+	0.03 /* share of choices that look elsewhere, or a slow one would stay unasked for ever */
+#define NEARLY 1.05 /* costs this close are a tie: noise decides otherwise */
+#define NEWEST 0.3  /* weight of the newest score */
 
-/* Candidates come in four classes; the best class that has anyone is chosen from.  A warm one that is full
- * still stands before a cold one that is full: it has the model loaded. */
+/* Candidates come in four classes; the best class that has anyone is chosen from.  A warm one that
+ * is full still stands before a cold one that is full: it has the model loaded. */
 enum class { WARM, COLD, WARM_FULL, COLD_FULL, CLASSES };
 
-static enum class class_of(const struct lp_candidate *c)
-{
+static enum class class_of(const struct lp_candidate *c) {
 	bool full = c->capacity > 0 && c->in_flight >= 0 && (uint32_t)c->in_flight >= c->capacity;
 
 	return full ? (c->warm ? WARM_FULL : COLD_FULL) : (c->warm ? WARM : COLD);
@@ -24,13 +24,14 @@ struct field {
 	const struct lp_candidate *candidates;
 	int n;
 	enum class class;
-	double best_score;	/* of the measured ones; 0: none is measured */
+	double best_score; /* of the measured ones; 0: none is measured */
 	int size;
 };
 
 static bool plays(const struct field *field, int i)
 {
-	return field->candidates[i].reject == LP_REJECT_NONE && class_of(&field->candidates[i]) == field->class;
+	return field->candidates[i].reject == LP_REJECT_NONE &&
+	       class_of(&field->candidates[i]) == field->class;
 }
 
 static struct field survey(const struct lp_candidate *candidates, int n)
@@ -38,7 +39,8 @@ static struct field survey(const struct lp_candidate *candidates, int n)
 	struct field field = { .candidates = candidates, .n = n, .class = CLASSES };
 
 	for (int i = 0; i < n; i++) {
-		if (candidates[i].reject == LP_REJECT_NONE && class_of(&candidates[i]) < field.class)
+		if (candidates[i].reject == LP_REJECT_NONE &&
+		    class_of(&candidates[i]) < field.class)
 			field.class = class_of(&candidates[i]);
 	}
 	for (int i = 0; i < n; i++) {
@@ -53,9 +55,10 @@ static struct field survey(const struct lp_candidate *candidates, int n)
 	return field;
 }
 
-/* Expected time: what one job takes there, times the queue that we ourselves made, times trust lost.  Who is
- * not measured and idle goes first; once asked, it is taken for as good as the best until its score comes, or
- * every job would pile up there.  While nobody is measured, the nearest go first. */
+/* Expected time: what one job takes there, times the queue that we ourselves made, times trust
+ * lost.  Who is not measured and idle goes first; once asked, it is taken for as good as the best
+ * until its score comes, or every job would pile up there.  While nobody is measured, the nearest
+ * go first. */
 static double cost_of(const struct field *field, int i)
 {
 	const struct lp_candidate *c = &field->candidates[i];
@@ -113,7 +116,8 @@ static const char *why(const struct field *field, int chosen)
 	return c->warm ? "fastest warm" : "fastest cold";
 }
 
-void lp_select(struct lp_choice *out, const struct lp_candidate *candidates, int n, struct lp_dice *dice)
+void lp_select(struct lp_choice *out, const struct lp_candidate *candidates, int n,
+	       struct lp_dice *dice)
 {
 	*out = (struct lp_choice){ .index = -1, .why = "none is eligible" };
 	for (int i = 0; i < n; i++) {
@@ -145,9 +149,9 @@ double lp_score_update(double score, double measured)
 const char *lp_reject_name(enum lp_reject reject)
 {
 	static const char *const names[LP_REJECTS] = {
-		[LP_REJECT_NONE] = "none",	     [LP_REJECT_UNREACHED] = "unreached",
-		[LP_REJECT_MODEL] = "model",	     [LP_REJECT_VERSION] = "version",
-		[LP_REJECT_TRIED] = "tried",	     [LP_REJECT_BUSY] = "busy",
+		[LP_REJECT_NONE] = "none",           [LP_REJECT_UNREACHED] = "unreached",
+		[LP_REJECT_MODEL] = "model",         [LP_REJECT_VERSION] = "version",
+		[LP_REJECT_TRIED] = "tried",         [LP_REJECT_BUSY] = "busy",
 		[LP_REJECT_SUSPENDED] = "suspended", [LP_REJECT_EXCLUDED] = "excluded",
 	};
 

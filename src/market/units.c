@@ -2,8 +2,8 @@
 
 #include <lpd/base/jsonscan.h>
 
-#define VIDEO_FRAMES 25		/* of an image-to-video, whatever its parameters */
-#define MAX_SIDE 32768		/* pixels: beyond it, a header lies or a decoder breaks */
+#define VIDEO_FRAMES 25 /* of an image-to-video, whatever its parameters */
+#define MAX_SIDE 32768  /* pixels: beyond it, a header lies or a decoder breaks */
 
 /* A number that lp_request_finish has filled in and found in its range, so never negative. */
 static uint64_t number(const struct lp_request *req, const char *name, uint64_t absent)
@@ -16,7 +16,8 @@ static uint64_t number(const struct lp_request *req, const char *name, uint64_t 
 enum lp_code lp_units_asked_pixels(uint64_t *units, const struct lp_request *req, struct lp_err *e)
 {
 	(void)e;
-	*units = number(req, "height", 512) * number(req, "width", 512) * number(req, "num_images_per_prompt", 1);
+	*units = number(req, "height", 512) * number(req, "width", 512) *
+		 number(req, "num_images_per_prompt", 1);
 	return LP_OK;
 }
 
@@ -34,12 +35,14 @@ enum lp_code lp_units_input_pixels(uint64_t *units, const struct lp_request *req
 	if (!lp_image_size(req->file.head, &width, &height))
 		return lp_fail(e, LP_BAD_REQUEST, "image: unknown format");
 	if (width > MAX_SIDE || height > MAX_SIDE)
-		return lp_fail(e, LP_BAD_REQUEST, "image: %ux%u is larger than %dx%d", width, height, MAX_SIDE, MAX_SIDE);
+		return lp_fail(e, LP_BAD_REQUEST, "image: %ux%u is larger than %dx%d", width,
+			       height, MAX_SIDE, MAX_SIDE);
 	*units = (uint64_t)width * height;
 	return LP_OK;
 }
 
-enum lp_code lp_units_input_pixels_times(uint64_t *units, const struct lp_request *req, struct lp_err *e)
+enum lp_code lp_units_input_pixels_times(uint64_t *units, const struct lp_request *req,
+					 struct lp_err *e)
 {
 	enum lp_code code = lp_units_input_pixels(units, req, e);
 
@@ -48,11 +51,13 @@ enum lp_code lp_units_input_pixels_times(uint64_t *units, const struct lp_reques
 	return code;
 }
 
-/* The gateway measures the sound and says so in the field metadata: {"duration":"12"}, whole seconds. */
+/* The gateway measures the sound and says so in the field metadata: {"duration":"12"}, whole
+ * seconds. */
 enum lp_code lp_units_milliseconds(uint64_t *units, const struct lp_request *req, struct lp_err *e)
 {
 	const struct lp_value *metadata = lp_request_value(req, "metadata");
-	struct lp_jval duration = lp_jscan_get(lp_jscan(metadata ? metadata->text : LP_SPAN("")), "duration");
+	struct lp_jval duration =
+		lp_jscan_get(lp_jscan(metadata ? metadata->text : LP_SPAN("")), "duration");
 	struct lp_span text = duration.raw;
 	double seconds = 0;
 
@@ -69,8 +74,8 @@ enum lp_code lp_units_tokens(uint64_t *units, const struct lp_request *req, stru
 	return *units ? LP_OK : lp_fail(e, LP_BAD_REQUEST, "MaxTokens not specified");
 }
 
-/* The reference's gateway pays for bytes, its orchestrator charges 1000 a character (BUG-9): we pay what is
- * charged. */
+/* The reference's gateway pays for bytes, its orchestrator charges 1000 a character (BUG-9): we
+ * pay what is charged. */
 enum lp_code lp_units_characters(uint64_t *units, const struct lp_request *req, struct lp_err *e)
 {
 	const struct lp_value *text = lp_request_value(req, "text");

@@ -37,8 +37,8 @@ static bool read_suffix(struct lp_span *text, char mark)
 	return part > 0;
 }
 
-/* The network's semver is lenient (network-protocol 1.6): optional v, one to three numbers, optional
- * pre-release and build, neither of which counts. */
+/* The network's semver is lenient (network-protocol 1.6): optional v, one to three numbers,
+ * optional pre-release and build, neither of which counts. */
 static bool read_version(struct lp_span text, uint64_t number[3])
 {
 	number[0] = number[1] = number[2] = 0;
@@ -63,7 +63,7 @@ bool lp_version_satisfies(struct lp_span min, struct lp_span have)
 	if (!have.len || lp_span_is(have, "undefined"))
 		return false;
 	if (!read_version(min, least))
-		return true;	/* a demand that cannot be read demands nothing */
+		return true; /* a demand that cannot be read demands nothing */
 	if (!read_version(have, is))
 		return false;
 	for (int i = 0; i < 3; i++) {

@@ -4,8 +4,8 @@
 
 #include <lpd/base/assert.h>
 
-/* protobuf-c's allocator over a scope, with a bound.  A field of two bytes can cost a struct of a hundred:
- * a peer pays for what it sends, times a factor that honest messages stay far below. */
+/* protobuf-c's allocator over a scope, with a bound.  A field of two bytes can cost a struct of a
+ * hundred: a peer pays for what it sends, times a factor that honest messages stay far below. */
 struct purse {
 	struct lp_scope *scope;
 	size_t left;
@@ -23,7 +23,7 @@ static void *spend(void *self, size_t size)
 
 static void keep(void *self, void *at)
 {
-	(void)self;	/* the scope frees it */
+	(void)self; /* the scope frees it */
 	(void)at;
 }
 
@@ -81,7 +81,8 @@ static bool strings_valid(const ProtobufCMessage *message)
 	return true;
 }
 
-void *lp_wire_read(struct lp_scope *scope, const ProtobufCMessageDescriptor *kind, struct lp_span bytes, size_t max)
+void *lp_wire_read(struct lp_scope *scope, const ProtobufCMessageDescriptor *kind,
+		   struct lp_span bytes, size_t max)
 {
 	static const uint8_t nothing;
 

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
-static Net__Capabilities__ModelEntry *of_terms(struct lp_scope *scope, const struct lp_model_terms *terms)
+static Net__Capabilities__ModelEntry *of_terms(struct lp_scope *scope,
+					       const struct lp_model_terms *terms)
 {
 	Net__Capabilities__ModelEntry *entry = lp_new(scope, Net__Capabilities__ModelEntry);
-	Net__Capabilities__ModelConstraint *value = lp_new(scope, Net__Capabilities__ModelConstraint);
+	Net__Capabilities__ModelConstraint *value =
+		lp_new(scope, Net__Capabilities__ModelConstraint);
 
 	net__capabilities__model_entry__init(entry);
 	net__capabilities__model_constraint__init(value);
@@ -20,10 +22,13 @@ static Net__Capabilities__ModelEntry *of_terms(struct lp_scope *scope, const str
 	return entry;
 }
 
-static Net__Capabilities__CapabilityEntry *of_models(struct lp_scope *scope, const struct lp_cap_models *models)
+static Net__Capabilities__CapabilityEntry *of_models(struct lp_scope *scope,
+						     const struct lp_cap_models *models)
 {
-	Net__Capabilities__CapabilityEntry *entry = lp_new(scope, Net__Capabilities__CapabilityEntry);
-	Net__Capabilities__CapabilityConstraints *value = lp_new(scope, Net__Capabilities__CapabilityConstraints);
+	Net__Capabilities__CapabilityEntry *entry =
+		lp_new(scope, Net__Capabilities__CapabilityEntry);
+	Net__Capabilities__CapabilityConstraints *value =
+		lp_new(scope, Net__Capabilities__CapabilityConstraints);
 
 	net__capabilities__capability_entry__init(entry);
 	net__capabilities__capability_constraints__init(value);
@@ -38,20 +43,23 @@ static Net__Capabilities__CapabilityEntry *of_models(struct lp_scope *scope, con
 	return entry;
 }
 
-static Net__Capabilities__Constraints *of_constraints(struct lp_scope *scope, const struct lp_capabilities *caps)
+static Net__Capabilities__Constraints *of_constraints(struct lp_scope *scope,
+						      const struct lp_capabilities *caps)
 {
 	Net__Capabilities__Constraints *to = lp_new(scope, Net__Capabilities__Constraints);
 
 	net__capabilities__constraints__init(to);
 	to->minversion = lp_wire_text(scope, caps->min_version);
 	to->n_percapability = (size_t)caps->n_caps;
-	to->percapability = lp_new_array(scope, Net__Capabilities__CapabilityEntry *, to->n_percapability);
+	to->percapability =
+		lp_new_array(scope, Net__Capabilities__CapabilityEntry *, to->n_percapability);
 	for (int i = 0; i < caps->n_caps; i++)
 		to->percapability[i] = of_models(scope, &caps->caps[i]);
 	return to;
 }
 
-static void of_capacities(struct lp_scope *scope, Net__Capabilities *to, const struct lp_capabilities *caps)
+static void of_capacities(struct lp_scope *scope, Net__Capabilities *to,
+			  const struct lp_capabilities *caps)
 {
 	Net__Capabilities__CapacityEntry *entries =
 		lp_new_array(scope, Net__Capabilities__CapacityEntry, (size_t)caps->n_capacities);
@@ -62,7 +70,8 @@ static void of_capacities(struct lp_scope *scope, Net__Capabilities *to, const s
 		net__capabilities__capacity_entry__init(&entries[i]);
 		entries[i].key_presence_case = NET__CAPABILITIES__CAPACITY_ENTRY__KEY_PRESENCE_KEY;
 		entries[i].key = caps->capacities[i].capability;
-		entries[i].value_presence_case = NET__CAPABILITIES__CAPACITY_ENTRY__VALUE_PRESENCE_VALUE;
+		entries[i].value_presence_case =
+			NET__CAPABILITIES__CAPACITY_ENTRY__VALUE_PRESENCE_VALUE;
 		entries[i].value = caps->capacities[i].count;
 		to->capacities[i] = &entries[i];
 	}
@@ -109,7 +118,8 @@ static void assume_capacities(struct lp_scope *scope, struct lp_capabilities *ca
 }
 
 /* A member of a oneof reads as absent when another writer left a zero out. */
-static void to_capacities(struct lp_scope *scope, struct lp_capabilities *caps, const Net__Capabilities *from)
+static void to_capacities(struct lp_scope *scope, struct lp_capabilities *caps,
+			  const Net__Capabilities *from)
 {
 	if (!from->n_capacities) {
 		assume_capacities(scope, caps);
@@ -138,7 +148,8 @@ static void to_terms(struct lp_model_terms *terms, const Net__Capabilities__Mode
 	terms->runner_version = lp_span(entry->value->runnerversion);
 }
 
-static void to_models(struct lp_scope *scope, struct lp_cap_models *models, const Net__Capabilities__CapabilityEntry *entry)
+static void to_models(struct lp_scope *scope, struct lp_cap_models *models,
+		      const Net__Capabilities__CapabilityEntry *entry)
 {
 	models->capability = entry->key_presence_case ? entry->key : 0;
 	if (!entry->value_presence_case || !entry->value)
@@ -149,7 +160,8 @@ static void to_models(struct lp_scope *scope, struct lp_cap_models *models, cons
 		to_terms(&models->models[i], entry->value->models[i]);
 }
 
-void lp_wire_to_caps(struct lp_scope *scope, struct lp_capabilities *caps, const Net__Capabilities *from)
+void lp_wire_to_caps(struct lp_scope *scope, struct lp_capabilities *caps,
+		     const Net__Capabilities *from)
 {
 	*caps = (struct lp_capabilities){ .version = lp_span(from->version) };
 	caps->n_bits = to_words(caps->bits, from->bitstring, from->n_bitstring);

@@ -12,7 +12,8 @@
 static inline json_t *vectors_open(struct lp_scope *scope, const char *name)
 {
 	json_error_t error;
-	json_t *json = json_load_file(lp_fmt(scope, "%s/tests/vectors/%s.json", LP_SOURCE_DIR, name), 0, &error);
+	json_t *json = json_load_file(
+		lp_fmt(scope, "%s/tests/vectors/%s.json", LP_SOURCE_DIR, name), 0, &error);
 
 	return lp_json_keep(scope, json);
 }
@@ -23,7 +24,8 @@ static inline json_t *vectors_row(const json_t *all, const char *list, const cha
 	size_t i;
 	json_t *row, *found = NULL;
 
-	json_array_foreach(json_object_get(all, list), i, row) {
+	json_array_foreach(json_object_get(all, list), i, row)
+	{
 		if (strcmp(json_string_value(json_object_get(row, "name")), name) == 0)
 			found = row;
 	}
@@ -41,7 +43,8 @@ static inline struct lp_span vectors_hex(struct lp_scope *scope, const json_t *r
 	return lp_span_of(bytes, text.len / 2);
 }
 
-static inline struct lp_span vectors_message(struct lp_scope *scope, const json_t *all, const char *name)
+static inline struct lp_span vectors_message(struct lp_scope *scope, const json_t *all,
+					     const char *name)
 {
 	return vectors_hex(scope, vectors_row(all, "messages", name), "hex");
 }

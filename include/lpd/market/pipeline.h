@@ -25,8 +25,8 @@ struct lp_param {
 	const char *name;
 	enum lp_param_kind kind;
 	bool required;		/* at the gateway's edge; a string must be more than blanks */
-	bool fill;		/* an absent one is sent on with `preset`; else it stays absent and the runner's default wins */
-	bool gateway_fills;	/* as fill, but an orchestrator does not: what is paid for is not guessed */
+	bool fill;		/* an absent one is sent on with `preset`; else the runner's default wins */
+	bool gateway_fills;	/* as fill, but an orchestrator refuses: nobody guesses what is paid */
 	bool raise;		/* a number below min is taken for min */
 	const char *preset;	/* as text; NULL: none */
 	double min, max;	/* numbers (both 0: any); strings: max bytes (0: LP_TEXT_MAX) */

@@ -36,9 +36,13 @@ static void the_networks_signing_steps_come_out(void **state)
 	uint8_t message[28 + 32];
 
 	assert_hash(text, 42, "aebff4ff02689ef8481671c00aac58aef7c0efa92d80012b6309a16f9982b2fc");
-	memcpy(message, "\x19" "Ethereum Signed Message:\n32", 28);
+	memcpy(message,
+	       "\x19"
+	       "Ethereum Signed Message:\n32",
+	       28);
 	lp_keccak256(message + 28, text, 42);
-	assert_hash(message, sizeof message, "bc2f501147e7814ccde44d91ef5ba05386ace922dc7e7d259e827f48166fd6c2");
+	assert_hash(message, sizeof message,
+		    "bc2f501147e7814ccde44d91ef5ba05386ace922dc7e7d259e827f48166fd6c2");
 }
 
 static void the_flat_form_of_a_segment_comes_out(void **state)
@@ -48,7 +52,8 @@ static void the_flat_form_of_a_segment_comes_out(void **state)
 	uint8_t flat[25 + 32 + 32] = "27_stabilityai/sdxl-turbo";
 
 	lp_keccak256(flat + 25 + 32, NULL, 0);
-	assert_hash(flat, sizeof flat, "2c573d58a1d9cf460f70d6a90dede7cc9b16dd000b66c184eda70c70d1583f85");
+	assert_hash(flat, sizeof flat,
+		    "2c573d58a1d9cf460f70d6a90dede7cc9b16dd000b66c184eda70c70d1583f85");
 }
 
 /* Lengths around a block's 136 bytes are where padding goes wrong; the values are of an independent

@@ -10,7 +10,7 @@
 #include <lpd/market/answer.h>
 
 static struct lp_scope *scope;
-static struct lp_buf told;	/* the events, written down */
+static struct lp_buf told; /* the events, written down */
 
 static int open_all(void **state)
 {
@@ -39,8 +39,8 @@ static void write_down(enum lp_answer_event event, const struct lp_answer_item *
 		lp_buf_fmt(&told, "url %d %.*s\n", item->index, LP_ARG(item->url));
 }
 
-/* Push pieces of so many bytes, the first one shorter; what was told is in `told`, the rest of the skeleton
- * with <i> for the URLs follows. */
+/* Push pieces of so many bytes, the first one shorter; what was told is in `told`, the rest of the
+ * skeleton with <i> for the URLs follows. */
 static enum lp_answer_event feed(struct lp_span json, size_t first, size_t piece, struct lp_err *e)
 {
 	struct lp_answer *a = lp_answer_open(scope);
@@ -110,20 +110,28 @@ static void assert_bad(const char *json, const char *words)
 static void links_are_told_and_cut_out(void **state)
 {
 	(void)state;
-	assert_told("{\"images\":[{\"nsfw\":false,\"seed\":7,\"url\":\"https://o:1/stream/a/b.png\"}]}\n",
-		    "url 0 https://o:1/stream/a/b.png\n{\"images\":[{\"nsfw\":false,\"seed\":7,\"url\":\"<0>\"}]}");
-	assert_told("{\"audio\":{\"url\":\"http://x/y.wav\"}}", "url 0 http://x/y.wav\n{\"audio\":{\"url\":\"<0>\"}}");
+	assert_told("{\"images\":[{\"nsfw\":false,\"seed\":7,\"url\":\"https://o:1/stream/a/"
+		    "b.png\"}]}\n",
+		    "url 0 "
+		    "https://o:1/stream/a/"
+		    "b.png\n{\"images\":[{\"nsfw\":false,\"seed\":7,\"url\":\"<0>\"}]}");
+	assert_told("{\"audio\":{\"url\":\"http://x/y.wav\"}}",
+		    "url 0 http://x/y.wav\n{\"audio\":{\"url\":\"<0>\"}}");
 	assert_told("{\"frames\":[[{\"url\":\"a\",\"seed\":1}, {\"url\":\"b\"}],[]]}",
-		    "url 0 a\nurl 1 b\n{\"frames\":[[{\"url\":\"<0>\",\"seed\":1},{\"url\":\"<1>\"}],[]]}");
+		    "url 0 a\nurl 1 "
+		    "b\n{\"frames\":[[{\"url\":\"<0>\",\"seed\":1},{\"url\":\"<1>\"}],[]]}");
 }
 
 static void data_is_decoded(void **state)
 {
 	(void)state;
-	assert_told("{\"images\":[{\"url\":\"data:image/png;base64,aGVsbG8gd29ybGQ=\",\"seed\":1},"
-		    "{\"url\":\"data:image/jpeg;base64,eA==\"},{\"url\":\"data:image/svg+xml;base64,YWJj\"}]}",
-		    "media 0 image/png:hello world;end 0\nmedia 1 image/jpeg:x;end 1\nmedia 2 image/svg+xml:abc;end 2\n"
-		    "{\"images\":[{\"url\":\"<0>\",\"seed\":1},{\"url\":\"<1>\"},{\"url\":\"<2>\"}]}");
+	assert_told(
+		"{\"images\":[{\"url\":\"data:image/png;base64,aGVsbG8gd29ybGQ=\",\"seed\":1},"
+		"{\"url\":\"data:image/jpeg;base64,eA==\"},{\"url\":\"data:image/"
+		"svg+xml;base64,YWJj\"}]}",
+		"media 0 image/png:hello world;end 0\nmedia 1 image/jpeg:x;end 1\nmedia 2 "
+		"image/svg+xml:abc;end 2\n"
+		"{\"images\":[{\"url\":\"<0>\",\"seed\":1},{\"url\":\"<1>\"},{\"url\":\"<2>\"}]}");
 }
 
 static void escapes_inside_urls_are_taken_off(void **state)
@@ -138,22 +146,26 @@ static void escapes_inside_urls_are_taken_off(void **state)
 static void other_urls_and_other_members_stay(void **state)
 {
 	(void)state;
-	assert_told("{\"url\":\"a\",\"images\":[\"url\",{\"u\":\"url\",\"\\u0075rl\":\"x\",\"curl\":\"y\",\"ur\":1}],"
+	assert_told("{\"url\":\"a\",\"images\":[\"url\",{\"u\":\"url\",\"\\u0075rl\":\"x\","
+		    "\"curl\":\"y\",\"ur\":1}],"
 		    "\"more\":{\"images\":[{\"url\":\"kept\"}]},\"text\":\"a \\\"q\\\" \\\\\"}",
-		    "{\"url\":\"a\",\"images\":[\"url\",{\"u\":\"url\",\"\\u0075rl\":\"x\",\"curl\":\"y\",\"ur\":1}],"
+		    "{\"url\":\"a\",\"images\":[\"url\",{\"u\":\"url\",\"\\u0075rl\":\"x\","
+		    "\"curl\":\"y\",\"ur\":1}],"
 		    "\"more\":{\"images\":[{\"url\":\"kept\"}]},\"text\":\"a \\\"q\\\" \\\\\"}");
 	assert_told("{\"images\":[{\"url\":null,\"seed\":-1.5e3,\"ok\":true}]}",
 		    "{\"images\":[{\"url\":null,\"seed\":-1.5e3,\"ok\":true}]}");
 	assert_told(" [ 1 , { } , [ ] , \"\" ] ", "[1,{},[],\"\"]");
-	assert_told("{\"images_with_a_long_name\":[{\"url\":\"kept\"}]}", "{\"images_with_a_long_name\":[{\"url\":\"kept\"}]}");
+	assert_told("\"alone\" ", "\"alone\"");
+	assert_told("{\"images_with_a_long_name\":[{\"url\":\"kept\"}]}",
+		    "{\"images_with_a_long_name\":[{\"url\":\"kept\"}]}");
 }
 
 static void malformed_answers_are_refused_wherever_they_are_cut(void **state)
 {
 	(void)state;
 	static const char *const malformed[] = {
-		"{\"a\" 1}", "{\"a\":1,}", "{,}", "[1,]x", "{1:2}", "[1 2]", "[}", "{\"a\":tru}", "[1..2]x", "[nul]",
-		"[1x]",
+		"{\"a\" 1}", "{\"a\":1,}",  "{,}",     "[1,]x", "{1:2}", "[1 2]",
+		"[}",        "{\"a\":tru}", "[1..2]x", "[nul]", "[1x]",
 	};
 
 	for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
@@ -166,6 +178,7 @@ static void malformed_answers_are_refused_wherever_they_are_cut(void **state)
 	assert_bad("{\"images\":[", "it was cut short");
 	assert_bad("{\"images\":[{\"url\":\"data:image/png;base64,YWJj", "it was cut short");
 	assert_bad("{} {}", "something follows it");
+	assert_bad("\"alone\",1", "something follows it");
 	assert_bad("<html>", "a value is missing");
 }
 
@@ -256,7 +269,8 @@ static void a_bad_answer_stays_bad(void **state)
 	assert_int_equal(lp_answer_pull(a, &item, &e), LP_ANSWER_BAD);
 }
 
-/* A large picture with every byte value, escaped slashes among its base64, in pieces of many sizes. */
+/* A large picture with every byte value, escaped slashes among its base64, in pieces of many
+ * sizes. */
 static void a_large_picture_comes_in_bounded_slices(void **state)
 {
 	(void)state;
@@ -313,7 +327,10 @@ static void a_large_picture_comes_in_bounded_slices(void **state)
 static void tokens_are_read_from_usage(void **state)
 {
 	(void)state;
-	assert_int_equal(lp_answer_tokens(LP_SPAN("{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"total_tokens\":5}}\n")), 5);
+	assert_int_equal(
+		lp_answer_tokens(LP_SPAN(
+			"{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"total_tokens\":5}}\n")),
+		5);
 	assert_int_equal(lp_answer_tokens(LP_SPAN("{\"usage\":{\"total_tokens\":1.0}}")), 0);
 	assert_int_equal(lp_answer_tokens(LP_SPAN("{\"usage\":null}")), 0);
 	assert_int_equal(lp_answer_tokens(LP_SPAN("{\"usage\":{\"total_tokens\":5}")), 0);
@@ -323,8 +340,10 @@ static void tokens_are_read_from_usage(void **state)
 static void the_last_event_has_a_reason(void **state)
 {
 	(void)state;
-	assert_true(lp_answer_is_last(LP_SPAN("{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0}]}")));
-	assert_false(lp_answer_is_last(LP_SPAN("{\"choices\":[{\"finish_reason\":\"\",\"index\":0}]}")));
+	assert_true(lp_answer_is_last(
+		LP_SPAN("{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0}]}")));
+	assert_false(
+		lp_answer_is_last(LP_SPAN("{\"choices\":[{\"finish_reason\":\"\",\"index\":0}]}")));
 	assert_false(lp_answer_is_last(LP_SPAN("{\"choices\":[{\"finish_reason\":null}]}")));
 	assert_false(lp_answer_is_last(LP_SPAN("{\"choices\":[{}]}")));
 	assert_false(lp_answer_is_last(LP_SPAN("{\"choices\":[]}")));
@@ -337,9 +356,12 @@ static void nulls_are_dropped_from_objects_only(void **state)
 	(void)state;
 	struct lp_buf to = { 0 };
 
-	assert_true(lp_answer_drop_nulls(&to, LP_SPAN("{\"a\": null, \"choices\" :[{\"delta\":null,\"i\":0,\"m\":{\"x\":null}},"
-						       " null ],\"s\":\"a null\",\"z\":null}\n")));
-	assert_string_equal(lp_buf_text(&to), "{\"choices\":[{\"i\":0,\"m\":{}},null],\"s\":\"a null\"}");
+	assert_true(lp_answer_drop_nulls(
+		&to,
+		LP_SPAN("{\"a\": null, \"choices\" :[{\"delta\":null,\"i\":0,\"m\":{\"x\":null}},"
+			" null ],\"s\":\"a null\",\"z\":null}\n")));
+	assert_string_equal(lp_buf_text(&to),
+			    "{\"choices\":[{\"i\":0,\"m\":{}},null],\"s\":\"a null\"}");
 	lp_buf_reset(&to);
 	assert_false(lp_answer_drop_nulls(&to, LP_SPAN("{\"a\":1} x")));
 	assert_false(lp_answer_drop_nulls(&to, LP_SPAN("{\"a\":1")));

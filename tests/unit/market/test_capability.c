@@ -29,14 +29,17 @@ static struct lp_capabilities want(struct lp_scope *scope, uint32_t capability, 
 	struct lp_capabilities caps;
 
 	lp_capabilities_init(&caps, scope, LP_SPAN("0.9.1"));
-	lp_capabilities_add_model(scope, &caps, capability, &(struct lp_model_terms){ .model = lp_span(model) });
+	lp_capabilities_add_model(scope, &caps, capability,
+				  &(struct lp_model_terms){ .model = lp_span(model) });
 	return caps;
 }
 
 static struct lp_capabilities offer(struct lp_scope *scope)
 {
 	struct lp_capabilities caps;
-	struct lp_model_terms turbo = { .model = LP_SPAN("turbo"), .capacity = 2, .runner_version = LP_SPAN("0.14.1") };
+	struct lp_model_terms turbo = { .model = LP_SPAN("turbo"),
+					.capacity = 2,
+					.runner_version = LP_SPAN("0.14.1") };
 	struct lp_model_terms hot = { .model = LP_SPAN("hot"), .warm = true, .capacity = 1 };
 
 	lp_capabilities_init(&caps, scope, LP_SPAN("0.9.1"));
@@ -51,18 +54,22 @@ static void the_network_agrees_on_versions(void **state)
 	size_t i;
 
 	assert_true(json_array_size(json_object_get(all, "version_checks")) >= 13);
-	json_array_foreach(json_object_get(all, "version_checks"), i, row) {
+	json_array_foreach(json_object_get(all, "version_checks"), i, row)
+	{
 		struct lp_span min = lp_json_str(row, "min"), have = lp_json_str(row, "have");
 
-		assert_int_equal(lp_version_satisfies(min, have), json_is_true(json_object_get(row, "ok")));
+		assert_int_equal(lp_version_satisfies(min, have),
+				 json_is_true(json_object_get(row, "ok")));
 	}
 }
 
 static void odd_versions_do_not_parse(void **state)
 {
 	(void)state;
-	static const char *const odd[] = { "x", "1.", "1..2", "1.2.3.4", "1.2.3-", "1.2.3-a..b", "1.2.3+", "1.2.3 ",
-					   "1.2.3-a.", "-1", "1.x", "9999999999999999999" };
+	static const char *const odd[] = {
+		"x",      "1.",     "1..2",     "1.2.3.4", "1.2.3-", "1.2.3-a..b",
+		"1.2.3+", "1.2.3 ", "1.2.3-a.", "-1",      "1.x",    "9999999999999999999"
+	};
 
 	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
 		assert_false(lp_version_satisfies(LP_SPAN("0.0.1"), lp_span(odd[i])));
@@ -114,7 +121,9 @@ static void adding_a_model_sets_bit_capacity_and_constraint(void **state)
 static void slots_of_one_model_add_up(void **state)
 {
 	struct lp_capabilities caps = offer(*state);
-	struct lp_model_terms more = { .model = LP_SPAN("turbo"), .warm = true, .capacity = 3, .in_use = 1 };
+	struct lp_model_terms more = {
+		.model = LP_SPAN("turbo"), .warm = true, .capacity = 3, .in_use = 1
+	};
 
 	lp_capabilities_add_model(*state, &caps, 27, &more);
 	const struct lp_model_terms *terms = lp_capabilities_model(&caps, 27, LP_SPAN("turbo"));
@@ -157,7 +166,8 @@ static void a_copy_does_not_share_memory(void **state)
 	assert_int_equal(from.n_caps, 0);
 }
 
-static void assert_refused(const struct lp_capabilities *need, const struct lp_capabilities *have, const char *words)
+static void assert_refused(const struct lp_capabilities *need, const struct lp_capabilities *have,
+			   const char *words)
 {
 	struct lp_err e;
 

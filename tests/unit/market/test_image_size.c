@@ -15,14 +15,22 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-	{ "png", LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x01\0\0\x01\x02\x08\x02\0\0\0crc!"), 513, 258 },
+	{ "png", LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x01\0\0\x01\x02\x08\x02\0\0\0crc!"),
+	  513, 258 },
 	{ "gif", LP_SPAN("GIF89a\x2c\x01\x02\0\x80\0\0"), 300, 2 },
 	{ "old gif", LP_SPAN("GIF87a\x01\0\x02\x01\0\0\0"), 1, 258 },
-	{ "jpeg", LP_SPAN("\xff\xd8\xff\xe0\0\x04JF\xff\xdb\0\x03q\xff\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"), 772, 258 },
+	{ "jpeg",
+	  LP_SPAN("\xff\xd8\xff\xe0\0\x04JF\xff\xdb\0\x03q\xff\xff\xc0\0\x0b\x08\x01\x02\x03\x04"
+		  "\x01\x11"),
+	  772, 258 },
 	{ "progressive jpeg", LP_SPAN("\xff\xd8\xff\xc2\0\x0b\x08\0\x02\0\x03\x01\x11"), 3, 2 },
-	{ "lossy webp", LP_SPAN("RIFF\x24\0\0\0WEBPVP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2a\x10\x40\x20\x80"), 16, 32 },
-	{ "lossless webp", LP_SPAN("RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2f\x0f\xc0\x07\0aaaaa"), 16, 32 },
-	{ "extended webp", LP_SPAN("RIFF\x24\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\x03\0\x01\0\0"), 1024, 2 },
+	{ "lossy webp",
+	  LP_SPAN("RIFF\x24\0\0\0WEBPVP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2a\x10\x40\x20\x80"), 16,
+	  32 },
+	{ "lossless webp", LP_SPAN("RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2f\x0f\xc0\x07\0aaaaa"), 16,
+	  32 },
+	{ "extended webp", LP_SPAN("RIFF\x24\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\x03\0\x01\0\0"),
+	  1024, 2 },
 };
 
 static void the_size_is_read_from_the_header(void **state)
@@ -61,21 +69,31 @@ static void a_header_cut_anywhere_has_no_size(void **state)
 static void what_is_no_picture_has_no_size(void **state)
 {
 	(void)state;
-	static const struct lp_span others[] = {
-		{ NULL, 0 },
-		LP_SPAN("GIF88a\x2c\x01\x02\0\x80\0\0"),
-		LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\x0dIDAT\0\0\x02\x01\0\0\x01\x02\x08\x02\0\0\0crc!"),
-		LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\x01\x02\x08\x02\0\0\0crc!"),	/* no width */
-		LP_SPAN("\xff\xd8\xff\xda\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"),	/* a scan first */
-		LP_SPAN("\xff\xd8\xff\xd9\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"),	/* it ends */
-		LP_SPAN("\xff\xd8\xff\x01\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"),
-		LP_SPAN("\xff\xd8\xff\xe0\0\x01JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"),	/* too short a segment */
-		LP_SPAN("\xff\xd8\xff\xe0\0\x03JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01\x11"),	/* no marker where one must be */
-		LP_SPAN("\xff\xd8\xff\xc4\0\x04JF\xff\xc8\0\x0b\x08\x01\x02\x03\x04\x01\x11"),
-		LP_SPAN("RIFF\x24\0\0\0WEBPVP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2b\x10\x40\x20\x80"),
-		LP_SPAN("RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2e\x0f\xc0\x07\0aaaaa"),
-		LP_SPAN("RIFF\x24\0\0\0WEBPVP8Z\x0a\0\0\0\0\0\0\0\xff\x03\0\x01\0\0"),
-	};
+	static const struct lp_span
+		others[] = {
+			{ NULL, 0 },
+			LP_SPAN("GIF88a\x2c\x01\x02\0\x80\0\0"),
+			LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\x0dIDAT\0\0\x02\x01\0\0\x01\x02\x08\x02\0"
+				"\0\0crc!"),
+			LP_SPAN("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\x01\x02\x08\x02\0\0\0crc"
+				"!"), /* no width */
+			LP_SPAN("\xff\xd8\xff\xda\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"), /* a scan first */
+			LP_SPAN("\xff\xd8\xff\xd9\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"), /* it ends */
+			LP_SPAN("\xff\xd8\xff\x01\0\x04JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"),
+			LP_SPAN("\xff\xd8\xff\xe0\0\x01JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"), /* too short a segment */
+			LP_SPAN("\xff\xd8\xff\xe0\0\x03JF\xff\xc0\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"), /* no marker where one must be */
+			LP_SPAN("\xff\xd8\xff\xc4\0\x04JF\xff\xc8\0\x0b\x08\x01\x02\x03\x04\x01"
+				"\x11"),
+			LP_SPAN("RIFF\x24\0\0\0WEBPVP8 "
+				"\x18\0\0\0\x30\x01\0\x9d\x01\x2b\x10\x40\x20\x80"),
+			LP_SPAN("RIFF\x24\0\0\0WEBPVP8L\x18\0\0\0\x2e\x0f\xc0\x07\0aaaaa"),
+			LP_SPAN("RIFF\x24\0\0\0WEBPVP8Z\x0a\0\0\0\0\0\0\0\xff\x03\0\x01\0\0"),
+		};
 
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
 		uint32_t width, height;

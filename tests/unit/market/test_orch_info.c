@@ -55,8 +55,10 @@ static void every_golden_answer_is_read_and_written_again(void **state)
 
 static void every_golden_question_is_read_and_written_again(void **state)
 {
-	static const char *const names[] = { "orchestrator_request_t2i", "orchestrator_request_poller",
-					     "orchestrator_request_offchain_t2i", "orchestrator_request_live_refresh" };
+	static const char *const names[] = { "orchestrator_request_t2i",
+					     "orchestrator_request_poller",
+					     "orchestrator_request_offchain_t2i",
+					     "orchestrator_request_live_refresh" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct lp_span golden = vectors_message(*state, vectors, names[i]);
@@ -110,7 +112,8 @@ static void the_fields_of_an_answer_arrive(void **state)
 /* A gRPC frame of a capture, without its five bytes of prefix. */
 static struct lp_span captured(struct lp_scope *scope, const char *name)
 {
-	return lp_span_skip(vectors_hex(scope, vectors_row(vectors, "captures", name), "body_hex"), 5);
+	return lp_span_skip(vectors_hex(scope, vectors_row(vectors, "captures", name), "body_hex"),
+			    5);
 }
 
 static void captured_traffic_with_maps_in_any_order_is_read(void **state)
@@ -118,25 +121,34 @@ static void captured_traffic_with_maps_in_any_order_is_read(void **state)
 	struct lp_orch_request request;
 	struct lp_orch_info info;
 
-	assert_int_equal(lp_orch_request_decode(*state, &request, captured(*state, "grpc_get_orchestrator_request"), NULL),
+	assert_int_equal(lp_orch_request_decode(*state, &request,
+						captured(*state, "grpc_get_orchestrator_request"),
+						NULL),
 			 LP_OK);
 	assert_int_equal(request.capabilities.n_capacities, 16);
-	assert_non_null(lp_capabilities_model(&request.capabilities, 27, LP_SPAN("stabilityai/sdxl-turbo")));
-	assert_int_equal(lp_orch_info_decode(*state, &info, captured(*state, "grpc_get_orchestrator_response"), NULL), LP_OK);
+	assert_non_null(lp_capabilities_model(&request.capabilities, 27,
+					      LP_SPAN("stabilityai/sdxl-turbo")));
+	assert_int_equal(lp_orch_info_decode(*state, &info,
+					     captured(*state, "grpc_get_orchestrator_response"),
+					     NULL),
+			 LP_OK);
 	assert_true(lp_span_is(info.transcoder, "https://127.0.0.1:28935"));
 	assert_true(lp_span_is(info.capabilities.min_version, "0.9.1"));
 	assert_false(info.has_ticket_params);
 	assert_false(info.price.present);
-	assert_int_equal(lp_capabilities_check(&request.capabilities, &info.capabilities, NULL), LP_OK);
+	assert_int_equal(lp_capabilities_check(&request.capabilities, &info.capabilities, NULL),
+			 LP_OK);
 }
 
 static void a_key_or_value_that_was_left_out_is_zero(void **state)
 {
 	/* capabilities { bits 1; capacities {} ; constraints { {} , { models {} } } } */
-	static const char bytes[] = "\x1a\x11\x0a\x01\x01\x1a\x00\x2a\x0a\x12\x00\x12\x06\x12\x04\x0a\x02\x12\x00";
+	static const char bytes[] =
+		"\x1a\x11\x0a\x01\x01\x1a\x00\x2a\x0a\x12\x00\x12\x06\x12\x04\x0a\x02\x12\x00";
 	struct lp_orch_request request;
 
-	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, 19), NULL), LP_OK);
+	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, 19), NULL),
+			 LP_OK);
 	assert_int_equal(request.capabilities.n_capacities, 1);
 	assert_int_equal(request.capabilities.capacities[0].capability, 0);
 	assert_int_equal(request.capabilities.capacities[0].count, 0);
@@ -148,10 +160,11 @@ static void a_key_or_value_that_was_left_out_is_zero(void **state)
 
 static void without_capacities_each_bit_counts_one(void **state)
 {
-	static const char bytes[] = "\x1a\x04\x0a\x02\x81\x10";	/* word 0x801 */
+	static const char bytes[] = "\x1a\x04\x0a\x02\x81\x10"; /* word 0x801 */
 	struct lp_orch_request request;
 
-	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, 6), NULL), LP_OK);
+	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, 6), NULL),
+			 LP_OK);
 	assert_int_equal(request.capabilities.n_capacities, 2);
 	assert_int_equal(request.capabilities.capacities[1].capability, 11);
 	assert_int_equal(request.capabilities.capacities[1].count, 1);
@@ -164,10 +177,12 @@ static void a_bit_string_may_come_unpacked_and_too_long(void **state)
 	struct lp_orch_request request;
 
 	for (size_t i = 2; i < sizeof bytes; i += 2) {
-		bytes[i] = 0x08;	/* field 1, varint */
+		bytes[i] = 0x08; /* field 1, varint */
 		bytes[i + 1] = 1;
 	}
-	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, sizeof bytes), NULL), LP_OK);
+	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(bytes, sizeof bytes),
+						NULL),
+			 LP_OK);
 	assert_int_equal(request.capabilities.n_bits, LP_CAP_WORDS);
 	assert_true(lp_capabilities_has(&request.capabilities, 448));
 }
@@ -185,7 +200,8 @@ static void an_empty_sub_message_is_present(void **state)
 {
 	struct lp_orch_info info;
 
-	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x12\x00\x2a\x00"), NULL), LP_OK);
+	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x12\x00\x2a\x00"), NULL),
+			 LP_OK);
 	assert_true(info.has_ticket_params);
 	assert_true(info.has_capabilities);
 	assert_false(info.auth_token.present);
@@ -201,10 +217,10 @@ static void text_that_is_no_utf8_is_refused_wherever_it_stands(void **state)
 		const char *bytes;
 		size_t len;
 	} bad[] = {
-		{ "\x0a\x01\xff", 3 },						/* transcoder */
-		{ "\x92\x02\x01\xff", 4 },					/* nodes */
-		{ "\x1a\x03\x22\x01\xff", 5 },					/* price_info.constraint */
-		{ "\x2a\x0b\x2a\x09\x12\x07\x12\x05\x0a\x03\x0a\x01\xff", 13 },	/* a model's id */
+		{ "\x0a\x01\xff", 3 },         /* transcoder */
+		{ "\x92\x02\x01\xff", 4 },     /* nodes */
+		{ "\x1a\x03\x22\x01\xff", 5 }, /* price_info.constraint */
+		{ "\x2a\x0b\x2a\x09\x12\x07\x12\x05\x0a\x03\x0a\x01\xff", 13 }, /* a model's id */
 	};
 	struct lp_orch_info info;
 	struct lp_err e;
@@ -221,9 +237,12 @@ static void malformed_bytes_are_refused(void **state)
 	struct lp_orch_info info;
 	struct lp_orch_request request;
 
-	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x0a\x05zz"), NULL), LP_BAD_PEER);
-	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x12\x02\x0a\x05"), NULL), LP_BAD_PEER);
-	assert_int_equal(lp_orch_request_decode(*state, &request, LP_SPAN("\x0a"), NULL), LP_BAD_REQUEST);
+	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x0a\x05zz"), NULL),
+			 LP_BAD_PEER);
+	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\x12\x02\x0a\x05"), NULL),
+			 LP_BAD_PEER);
+	assert_int_equal(lp_orch_request_decode(*state, &request, LP_SPAN("\x0a"), NULL),
+			 LP_BAD_REQUEST);
 }
 
 static void a_message_cut_anywhere_never_reads_beyond(void **state)
@@ -249,8 +268,11 @@ static void a_message_beyond_its_bound_is_not_even_parsed(void **state)
 	struct lp_orch_request request;
 
 	memset(large, 0, LP_WIRE_INFO_MAX + 1);
-	assert_int_equal(lp_orch_info_decode(*state, &info, lp_span_of(large, LP_WIRE_INFO_MAX + 1), NULL), LP_BAD_PEER);
-	assert_int_equal(lp_orch_request_decode(*state, &request, lp_span_of(large, LP_WIRE_SMALL_MAX + 1), NULL),
+	assert_int_equal(lp_orch_info_decode(*state, &info, lp_span_of(large, LP_WIRE_INFO_MAX + 1),
+					     NULL),
+			 LP_BAD_PEER);
+	assert_int_equal(lp_orch_request_decode(*state, &request,
+						lp_span_of(large, LP_WIRE_SMALL_MAX + 1), NULL),
 			 LP_BAD_REQUEST);
 }
 
@@ -262,8 +284,9 @@ static void a_small_message_cannot_take_much_memory(void **state)
 	struct lp_orch_info info;
 
 	for (size_t i = 0; i < len; i += 2)
-		bytes[i] = 0x3a;	/* an empty HardwareInformation, two bytes each */
-	assert_int_equal(lp_orch_info_decode(scope, &info, lp_span_of(bytes, len), NULL), LP_BAD_PEER);
+		bytes[i] = 0x3a; /* an empty HardwareInformation, two bytes each */
+	assert_int_equal(lp_orch_info_decode(scope, &info, lp_span_of(bytes, len), NULL),
+			 LP_BAD_PEER);
 	assert_true(lp_scope_bytes(scope) < 48 * len);
 	lp_scope_close(&scope);
 }
@@ -272,7 +295,9 @@ static void unknown_fields_are_ignored(void **state)
 {
 	struct lp_orch_info info;
 
-	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\xc2\x3e\x02hi\x0a\x01x"), NULL), LP_OK);
+	assert_int_equal(lp_orch_info_decode(*state, &info, LP_SPAN("\xc2\x3e\x02hi\x0a\x01x"),
+					     NULL),
+			 LP_OK);
 	assert_true(lp_span_is(info.transcoder, "x"));
 }
 
@@ -295,7 +320,8 @@ static void golden_worker_and_payment_messages_survive(void **state)
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct lp_span golden = vectors_message(*state, vectors, rows[i].name);
-		const ProtobufCMessage *message = lp_wire_read(*state, rows[i].kind, golden, LP_WIRE_SMALL_MAX);
+		const ProtobufCMessage *message =
+			lp_wire_read(*state, rows[i].kind, golden, LP_WIRE_SMALL_MAX);
 		struct lp_buf made = { 0 };
 
 		assert_non_null(message);

@@ -19,14 +19,19 @@ static void the_rows_are_the_networks_ten(void **state)
 	} wanted[] = {
 		{ "text-to-image", "Text to image", 27, "model_id", "stabilityai/sdxl-turbo" },
 		{ "image-to-image", "Image to image", 28, "model_id", "stabilityai/sdxl-turbo" },
-		{ "image-to-video", "Image to video", 29, "model_id", "stabilityai/stable-video-diffusion-img2vid-xt" },
-		{ "upscale", "Upscale", 30, "model_id", "stabilityai/stable-diffusion-x4-upscaler" },
+		{ "image-to-video", "Image to video", 29, "model_id",
+		  "stabilityai/stable-video-diffusion-img2vid-xt" },
+		{ "upscale", "Upscale", 30, "model_id",
+		  "stabilityai/stable-diffusion-x4-upscaler" },
 		{ "audio-to-text", "Audio to text", 31, "model_id", "openai/whisper-large-v3" },
-		{ "segment-anything-2", "Segment anything 2", 32, "model_id", "facebook/sam2-hiera-large" },
+		{ "segment-anything-2", "Segment anything 2", 32, "model_id",
+		  "facebook/sam2-hiera-large" },
 		{ "llm", "Llm", 33, "model", "meta-llama/llama-3.1-8B-Instruct" },
-		{ "image-to-text", "Image to text", 34, "model_id", "Salesforce/blip-image-captioning-large" },
+		{ "image-to-text", "Image to text", 34, "model_id",
+		  "Salesforce/blip-image-captioning-large" },
 		{ "live-video-to-video", "Live video to video", 35, "model_id", "noop" },
-		{ "text-to-speech", "Text to speech", 36, "model_id", "parler-tts/parler-tts-large-v1" },
+		{ "text-to-speech", "Text to speech", 36, "model_id",
+		  "parler-tts/parler-tts-large-v1" },
 	};
 	int n;
 	const struct lp_pipeline *rows = lp_pipelines(&n);
@@ -56,8 +61,10 @@ static void every_row_is_whole(void **state)
 
 		assert_non_null(rows[i].units);
 		assert_true(rows[i].body_limit >= 1 << 20);
-		assert_true(rows[i].help && lp_pipeline_param(&rows[i], lp_span(rows[i].model_param)) >= 0);
-		assert_int_equal(rows[i].media_extension != NULL, rows[i].result == LP_RESULT_MEDIA);
+		assert_true(rows[i].help &&
+			    lp_pipeline_param(&rows[i], lp_span(rows[i].model_param)) >= 0);
+		assert_int_equal(rows[i].media_extension != NULL,
+				 rows[i].result == LP_RESULT_MEDIA);
 		if (rows[i].steps_param)
 			assert_true(lp_pipeline_param(&rows[i], lp_span(rows[i].steps_param)) >= 0);
 		for (int p = 0; p < rows[i].n_params; p++) {
@@ -92,7 +99,8 @@ static void json_keys_match_without_case_and_exactly_first(void **state)
 	const struct lp_pipeline *row = lp_pipeline_find(LP_SPAN("text-to-image"));
 
 	assert_int_equal(lp_pipeline_param(row, LP_SPAN("Prompt")), -1);
-	assert_int_equal(lp_pipeline_param_icase(row, LP_SPAN("Prompt")), lp_pipeline_param(row, LP_SPAN("prompt")));
+	assert_int_equal(lp_pipeline_param_icase(row, LP_SPAN("Prompt")),
+			 lp_pipeline_param(row, LP_SPAN("prompt")));
 	assert_int_equal(lp_pipeline_param_icase(row, LP_SPAN("colour")), -1);
 }
 
@@ -118,7 +126,8 @@ static void the_document_describes_what_is_served(void **state)
 	assert_int_equal(lp_json_parse(scope, &all, lp_buf_span(&text), NULL), LP_OK);
 	assert_string_equal(json_string_value(AT(all, "openapi")), "3.1.0");
 	assert_int_equal(json_object_size(AT(all, "paths")), 3);
-	json_t *t2i = AT(all, "paths", "/text-to-image", "post", "requestBody", "content", "application/json", "schema");
+	json_t *t2i = AT(all, "paths", "/text-to-image", "post", "requestBody", "content",
+			 "application/json", "schema");
 	json_t *width = AT(t2i, "properties", "width");
 
 	assert_int_equal(json_integer_value(AT(width, "default")), 512);
@@ -127,11 +136,14 @@ static void the_document_describes_what_is_served(void **state)
 	/* null is absent: optional fields are nullable, or clients that check refuse to send it. */
 	assert_string_equal(json_string_value(json_array_get(AT(width, "type"), 1)), "null");
 	assert_int_equal(json_array_size(AT(t2i, "required")), 1);
-	assert_string_equal(json_string_value(AT(t2i, "properties", "model_id", "default")), "stabilityai/sdxl-turbo");
+	assert_string_equal(json_string_value(AT(t2i, "properties", "model_id", "default")),
+			    "stabilityai/sdxl-turbo");
 	/* What is raised to the least has no least for clients. */
 	assert_null(json_object_get(AT(t2i, "properties", "num_images_per_prompt"), "minimum"));
-	AT(all, "paths", "/upscale", "post", "requestBody", "content", "multipart/form-data", "schema", "properties", "image");
-	json_t *llm = AT(all, "paths", "/llm", "post", "requestBody", "content", "application/json", "schema", "properties");
+	AT(all, "paths", "/upscale", "post", "requestBody", "content", "multipart/form-data",
+	   "schema", "properties", "image");
+	json_t *llm = AT(all, "paths", "/llm", "post", "requestBody", "content", "application/json",
+			 "schema", "properties");
 	assert_true(json_is_false(AT(llm, "stream", "default")));
 	assert_string_equal(json_string_value(AT(llm, "messages", "type")), "array");
 	AT(all, "paths", "/llm", "post", "responses", "200", "content", "text/event-stream");

@@ -14,7 +14,7 @@
 #define NOW 1700000000
 
 static json_t *vectors;
-static uint8_t secret[32];	/* 00 01 .. 1f, as in the vectors */
+static uint8_t secret[32]; /* 00 01 .. 1f, as in the vectors */
 
 static int open_scope(void **state)
 {
@@ -40,14 +40,16 @@ static struct lp_span header_of(const char *name)
 
 static void golden_headers_are_read_and_written_again(void **state)
 {
-	static const char *const names[] = { "livepeer_segment_t2i", "livepeer_segment_t2i_offchain",
+	static const char *const names[] = { "livepeer_segment_t2i",
+					     "livepeer_segment_t2i_offchain",
 					     "livepeer_segment_live_payment" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct lp_segment segment;
 		struct lp_buf made = { 0 };
 
-		assert_int_equal(lp_segment_decode(*state, &segment, header_of(names[i]), NULL), LP_OK);
+		assert_int_equal(lp_segment_decode(*state, &segment, header_of(names[i]), NULL),
+				 LP_OK);
 		lp_segment_encode(&made, &segment);
 		assert_true(lp_span_eq(lp_buf_span(&made), header_of(names[i])));
 		lp_buf_clear(&made);
@@ -56,7 +58,8 @@ static void golden_headers_are_read_and_written_again(void **state)
 
 static void a_header_built_here_is_gos_byte_by_byte(void **state)
 {
-	struct lp_segment segment = { .manifest_id = LP_SPAN("27_stabilityai/sdxl-turbo"), .has_capabilities = true };
+	struct lp_segment segment = { .manifest_id = LP_SPAN("27_stabilityai/sdxl-turbo"),
+				      .has_capabilities = true };
 	struct lp_model_terms model = { .model = LP_SPAN("stabilityai/sdxl-turbo") };
 	struct lp_buf made = { 0 };
 	uint8_t mac[32];
@@ -64,7 +67,8 @@ static void a_header_built_here_is_gos_byte_by_byte(void **state)
 	lp_capabilities_init(&segment.capabilities, *state, LP_SPAN("0.9.1"));
 	lp_capabilities_add_model(*state, &segment.capabilities, 27, &model);
 	lp_token_mac(mac, secret, LP_SPAN("0a1b2c3d"), NOW);
-	segment.auth_token = (struct lp_auth_token){ true, lp_span_of(mac, 32), LP_SPAN("0a1b2c3d"), NOW };
+	segment.auth_token =
+		(struct lp_auth_token){ true, lp_span_of(mac, 32), LP_SPAN("0a1b2c3d"), NOW };
 	lp_segment_encode(&made, &segment);
 	assert_true(lp_span_eq(lp_buf_span(&made), header_of("livepeer_segment_t2i_offchain")));
 	lp_buf_clear(&made);
@@ -72,7 +76,9 @@ static void a_header_built_here_is_gos_byte_by_byte(void **state)
 
 static void the_tokens_mac_is_the_networks(void **state)
 {
-	struct lp_auth_token token = { .present = true, .session_id = LP_SPAN("0a1b2c3d"), .expiration = NOW };
+	struct lp_auth_token token = { .present = true,
+				       .session_id = LP_SPAN("0a1b2c3d"),
+				       .expiration = NOW };
 	struct lp_buf made = { 0 };
 	uint8_t mac[32];
 	char hex[65];
@@ -143,7 +149,9 @@ static void a_forged_token_is_refused(void **state)
 static struct lp_segment_judge judge_new(struct lp_scope *scope)
 {
 	struct lp_capabilities *own = lp_new(scope, struct lp_capabilities);
-	struct lp_model_terms model = { .model = LP_SPAN("stabilityai/sdxl-turbo"), .warm = true, .capacity = 1 };
+	struct lp_model_terms model = { .model = LP_SPAN("stabilityai/sdxl-turbo"),
+					.warm = true,
+					.capacity = 1 };
 
 	lp_capabilities_init(own, scope, LP_SPAN("0.9.1"));
 	lp_capabilities_add_model(scope, own, 27, &model);
@@ -154,11 +162,13 @@ static struct lp_segment_judge judge_new(struct lp_scope *scope)
 static bool change(struct lp_scope *scope, Net__SegData *message, const char *what)
 {
 	if (strcmp(what, "token of another orchestrator") == 0) {
-		message->auth_token->token = lp_wire_lend(LP_SPAN("0123456789abcdef0123456789abcdef"));
+		message->auth_token->token =
+			lp_wire_lend(LP_SPAN("0123456789abcdef0123456789abcdef"));
 	} else if (strcmp(what, "duration = -1") == 0) {
 		message->duration = -1;
 	} else if (strstr(what, "requested model unknown")) {
-		message->capabilities->constraints->percapability[0]->value->models[0]->key = lp_strdup(scope, LP_SPAN("x"));
+		message->capabilities->constraints->percapability[0]->value->models[0]->key =
+			lp_strdup(scope, LP_SPAN("x"));
 	} else if (strstr(what, "bit 40")) {
 		message->capabilities->bitstring[0] |= 1ULL << 40;
 	} else if (strstr(what, "minVersion = 9.0.0")) {
@@ -182,7 +192,8 @@ static bool change(struct lp_scope *scope, Net__SegData *message, const char *wh
 static Net__SegData *golden_message(struct lp_scope *scope)
 {
 	struct lp_span golden = vectors_message(scope, vectors, "livepeer_segment_t2i");
-	Net__SegData *message = lp_wire_read(scope, &net__seg_data__descriptor, golden, LP_WIRE_SMALL_MAX);
+	Net__SegData *message =
+		lp_wire_read(scope, &net__seg_data__descriptor, golden, LP_WIRE_SMALL_MAX);
 	struct lp_auth_token token;
 
 	assert_non_null(message);
@@ -214,13 +225,15 @@ static void the_networks_checks_have_the_networks_answers(void **state)
 	size_t i;
 	int judged = 0;
 
-	json_array_foreach(json_object_get(json_object_get(vectors, "segment_checks"), "cases"), i, row) {
+	json_array_foreach(json_object_get(json_object_get(vectors, "segment_checks"), "cases"), i,
+			   row)
+	{
 		const char *expect = json_string_value(json_object_get(row, "expect"));
 		Net__SegData *message = golden_message(*state);
 		struct lp_err e = { 0 };
 
 		if (!change(*state, message, json_string_value(json_object_get(row, "change"))))
-			continue;	/* signatures: on-chain only */
+			continue; /* signatures: on-chain only */
 		judged++;
 		enum lp_code code = judge_message(*state, message, &e);
 
@@ -266,13 +279,15 @@ static void broken_headers_are_refused_in_the_networks_words(void **state)
 	assert_int_equal(lp_segment_decode(*state, &segment, LP_SPAN("CgUA"), &e), LP_FORBIDDEN);
 	assert_string_equal(e.words, "protobuf unmarshal error: SegData cannot be parsed");
 	memset(long_header, 'A', 100000);
-	assert_int_equal(lp_segment_decode(*state, &segment, lp_span_of(long_header, 100000), &e), LP_FORBIDDEN);
+	assert_int_equal(lp_segment_decode(*state, &segment, lp_span_of(long_header, 100000), &e),
+			 LP_FORBIDDEN);
 	assert_string_equal(e.words, "ErrorSegEncoding");
 }
 
 static void unknown_profiles_and_long_segments_are_refused(void **state)
 {
-	static const char *const words[] = { "unrecognized profile output format", "unrecognized encoder profile",
+	static const char *const words[] = { "unrecognized profile output format",
+					     "unrecognized encoder profile",
 					     "unrecognized video codec" };
 
 	for (int field = 0; field < 9; field++) {
@@ -287,10 +302,12 @@ static void unknown_profiles_and_long_segments_are_refused(void **state)
 			profile.profile = (Net__VideoProfile__Profile)5;
 		else
 			profile.encoder = (Net__VideoProfile__VideoCodec)4;
-		*(field < 3 ? &message->n_fullprofiles : field < 6 ? &message->n_fullprofiles2 :
-								      &message->n_fullprofiles3) = 1;
-		*(field < 3 ? &message->fullprofiles : field < 6 ? &message->fullprofiles2 :
-								    &message->fullprofiles3) = &list;
+		*(field < 3   ? &message->n_fullprofiles
+		  : field < 6 ? &message->n_fullprofiles2
+			      : &message->n_fullprofiles3) = 1;
+		*(field < 3   ? &message->fullprofiles
+		  : field < 6 ? &message->fullprofiles2
+			      : &message->fullprofiles3) = &list;
 		assert_int_equal(judge_message(*state, message, &e), LP_FORBIDDEN);
 		assert_string_equal(e.words, words[field % 3]);
 	}
@@ -313,8 +330,10 @@ static void a_payment_must_be_base64_and_protobuf(void **state)
 	struct lp_err e;
 
 	assert_int_equal(lp_payment_check(*state, LP_SPAN(""), &e), LP_OK);
-	assert_int_equal(lp_payment_check(*state, header_of("livepeer_payment_0_tickets"), &e), LP_OK);
-	assert_int_equal(lp_payment_check(*state, header_of("livepeer_payment_2_tickets"), &e), LP_OK);
+	assert_int_equal(lp_payment_check(*state, header_of("livepeer_payment_0_tickets"), &e),
+			 LP_OK);
+	assert_int_equal(lp_payment_check(*state, header_of("livepeer_payment_2_tickets"), &e),
+			 LP_OK);
 	assert_int_equal(lp_payment_check(*state, LP_SPAN("!"), &e), LP_UNDERPAID);
 	assert_true(lp_span_starts(lp_span(e.words), "base64 decode error: "));
 	assert_int_equal(lp_payment_check(*state, LP_SPAN("CgUA"), &e), LP_UNDERPAID);

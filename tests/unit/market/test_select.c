@@ -1,8 +1,8 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <math.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -32,7 +32,7 @@ static struct lp_choice choose(const struct lp_candidate *candidates, int n)
 	struct lp_choice choice;
 	struct lp_dice dice;
 
-	lp_dice_init(&dice, 1);	/* whose first draws do not explore */
+	lp_dice_init(&dice, 1); /* whose first draws do not explore */
 	lp_select(&choice, candidates, n, &dice);
 	return choice;
 }
@@ -40,7 +40,9 @@ static struct lp_choice choose(const struct lp_candidate *candidates, int n)
 static void nobody_is_chosen_from_nobody(void **state)
 {
 	(void)state;
-	struct lp_candidate busy[] = { { .reject = LP_REJECT_BUSY }, { .reject = LP_REJECT_TRIED }, { .reject = LP_REJECT_BUSY } };
+	struct lp_candidate busy[] = { { .reject = LP_REJECT_BUSY },
+				       { .reject = LP_REJECT_TRIED },
+				       { .reject = LP_REJECT_BUSY } };
 	struct lp_choice choice = choose(NULL, 0);
 
 	assert_int_equal(choice.index, -1);
@@ -66,7 +68,9 @@ static void the_only_one_is_chosen_for_that(void **state)
 static void warm_goes_before_cold_however_fast(void **state)
 {
 	(void)state;
-	struct lp_candidate two[] = { { .score = 0.001 }, { .warm = true, .score = 5 }, { .warm = true, .score = 6 } };
+	struct lp_candidate two[] = { { .score = 0.001 },
+				      { .warm = true, .score = 5 },
+				      { .warm = true, .score = 6 } };
 	int counts[8];
 
 	tally(counts, two, 3);
@@ -123,17 +127,19 @@ static void a_new_one_is_tried_early_but_not_by_everyone_at_once(void **state)
 
 	assert_int_equal(choose(two, 2).index, 1);
 	assert_string_equal(choose(two, 2).why, "not measured yet");
-	two[1].in_flight = 1;	/* its first job runs: it is taken for as fast as the best */
+	two[1].in_flight = 1; /* its first job runs: it is taken for as fast as the best */
 	assert_int_equal(choose(two, 2).index, 0);
 	two[1].in_flight = 0;
-	two[1].failures = 1;	/* its first job failed */
+	two[1].failures = 1; /* its first job failed */
 	assert_int_equal(choose(two, 2).index, 0);
 }
 
 static void among_new_ones_the_nearest_goes_first(void **state)
 {
 	(void)state;
-	struct lp_candidate three[] = { { .latency = 0.3 }, { .latency = 0.02 }, { .latency = 0.1 } };
+	struct lp_candidate three[] = { { .latency = 0.3 },
+					{ .latency = 0.02 },
+					{ .latency = 0.1 } };
 
 	assert_int_equal(choose(three, 3).index, 1);
 	three[1].in_flight = 20;
@@ -143,7 +149,9 @@ static void among_new_ones_the_nearest_goes_first(void **state)
 static void the_dice_breaks_ties_evenly(void **state)
 {
 	(void)state;
-	struct lp_candidate four[] = { { .score = 1 }, { .score = 1.02 }, { .score = 1.04 }, { .score = 1.2 } };
+	struct lp_candidate four[] = {
+		{ .score = 1 }, { .score = 1.02 }, { .score = 1.04 }, { .score = 1.2 }
+	};
 	int counts[8];
 
 	tally(counts, four, 4);
@@ -155,7 +163,9 @@ static void the_dice_breaks_ties_evenly(void **state)
 static void a_look_elsewhere_says_so(void **state)
 {
 	(void)state;
-	struct lp_candidate two[] = { { .score = 1 }, { .reject = LP_REJECT_BUSY }, { .score = 100 } };
+	struct lp_candidate two[] = { { .score = 1 },
+				      { .reject = LP_REJECT_BUSY },
+				      { .score = 100 } };
 	struct lp_dice dice;
 	int looks = 0;
 
