@@ -43,7 +43,7 @@ report shellcheck "scripts" shellcheck -e SC2317 "${scripts[@]}"
 report cppcheck "cppcheck finds nothing" cppcheck -q -j "$jobs" --std=c11 --error-exitcode=1 \
 	--enable=warning,performance,portability --inline-suppr --suppressions-list=tests/lint/cppcheck.txt \
 	--cppcheck-build-dir=build/lint/cppcheck -D_GNU_SOURCE \
-	-DLPD_BASE_ASSERT_H '-Dlp_assert(x)=assert(x)' \
+	-DLPD_VERSION='""' -DLPD_BASE_ASSERT_H '-Dlp_assert(x)=assert(x)' \
 	'-Djson_object_foreach(o,k,v)=while (each(o, &k, &v))' '-Djson_array_foreach(a,i,v)=while (each(a, &i, &v))' \
 	-Iinclude -Isrc src
 report tidy "clang-tidy finds nothing" python3 tests/lint/tidy.py build/debug "$jobs"
