@@ -142,10 +142,10 @@ static void add_routes(struct lp_orchestrator *o)
 			continue;
 		*route = (struct orch_route){ o, &rows[i] };
 		lp_router_add(o->router, &(struct lp_route){ "POST", lp_fmt(scope, "/%s", rows[i].name),
-							     body_limit(o, &rows[i]), orch_job_start, route });
+							     body_limit(o, &rows[i]), lp_orchestrator_job_start, route });
 	}
 	lp_router_add(o->router, &(struct lp_route){ "GET", "/stream/*", 0, lp_media_serve, o->node->media });
-	orch_rpc_open(o);
+	lp_orchestrator_rpc_open(o);
 }
 
 /* ---- the role ---- */

@@ -101,7 +101,7 @@ static int check(void *self)
 {
 	struct job *job = self;
 	struct lp_orchestrator *o = job->o;
-	struct lp_segment_judge judge = { o->secret, orch_own(o), lp_wall(o->node->loop) / LP_SEC };
+	struct lp_segment_judge judge = { o->secret, lp_orchestrator_own(o), lp_wall(o->node->loop) / LP_SEC };
 	struct lp_scope *scope = lp_scope_open(job->scope, "credentials");
 	struct lp_segment segment;
 
@@ -401,7 +401,7 @@ static void drop_task(void *arg)
 	lp_task_drop(&job->task);
 }
 
-void orch_job_start(void *self, struct lp_exchange *ex)
+void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
 {
 	struct orch_route *route = self;
 	struct lp_orchestrator *o = route->o;

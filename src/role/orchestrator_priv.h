@@ -33,8 +33,8 @@ struct orch_route {
 	const struct lp_pipeline *pipeline;
 };
 
-void orch_job_start(void *route, struct lp_exchange *ex);
-void orch_rpc_open(struct lp_orchestrator *o);
-const struct lp_capabilities *orch_own(struct lp_orchestrator *o);
+void lp_orchestrator_job_start(void *route, struct lp_exchange *ex);
+void lp_orchestrator_rpc_open(struct lp_orchestrator *o);
+const struct lp_capabilities *lp_orchestrator_own(struct lp_orchestrator *o);
 
 #endif

@@ -8,7 +8,7 @@
 
 static const uint8_t no_address[20];	/* never empty, also off-chain: BUG-55 */
 
-const struct lp_capabilities *orch_own(struct lp_orchestrator *o)
+const struct lp_capabilities *lp_orchestrator_own(struct lp_orchestrator *o)
 {
 	unsigned generation = lp_runners_generation(o->runners);
 
@@ -104,7 +104,7 @@ static void end_session(void *self, struct lp_grpc_answer *answer, struct lp_spa
 		net__end_transcoding_session_request__free_unpacked(request, NULL);
 }
 
-void orch_rpc_open(struct lp_orchestrator *o)
+void lp_orchestrator_rpc_open(struct lp_orchestrator *o)
 {
 	const struct lp_grpc_method methods[] = {
 		{ "/net.Orchestrator/GetOrchestrator", get_orchestrator, o },

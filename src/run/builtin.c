@@ -90,7 +90,7 @@ static void closed(void *arg)
 	unlink(b->socket);
 }
 
-enum lp_code builtin_open(struct lp_runners *set, struct lp_err *e)
+enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e)
 {
 	struct builtin *b = lp_new(set->scope, struct builtin);
 

@@ -10,7 +10,7 @@ static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry 
 	struct runner_row *row = lp_new(set->scope, struct runner_row);
 	struct lp_scope *scope = set->scope;
 
-	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && builtin_open(set, e) != LP_OK)
+	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && lp_runner_builtin_open(set, e) != LP_OK)
 		return e->code;
 	row->set = set;
 	row->pub.entry = entry;
@@ -60,7 +60,7 @@ enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, co
 		if (want->models->at[i].kind != LP_MODEL_PRICE && add_row(set, &want->models->at[i], e) != LP_OK)
 			return e->code;
 	for (int i = 0; i < set->n; i++)
-		runner_watch_start(set->rows[i]);
+		lp_runner_watch_start(set->rows[i]);
 	*out = set;
 	return LP_OK;
 }
@@ -208,6 +208,6 @@ void lp_runner_suspect(struct lp_runners *set, struct lp_runner *runner, const s
 			snprintf(runner->why, sizeof(runner->why), "%s", lp_err_words(why));
 			lp_log_kv(row->log, LP_UNUSUAL, "runner down", "why", runner->why, NULL);
 		}
-		runner_watch_soon(row);
+		lp_runner_watch_soon(row);
 	}
 }

@@ -45,9 +45,9 @@ struct lp_runners {
 	struct builtin *builtin;	/* NULL: no builtin/ model is named */
 };
 
-void runner_watch_start(struct runner_row *row);
-void runner_watch_soon(struct runner_row *row);
+void lp_runner_watch_start(struct runner_row *row);
+void lp_runner_watch_soon(struct runner_row *row);
 /* Finds the executable and starts it; LP_CONFIG in words when there is none. */
-enum lp_code builtin_open(struct lp_runners *set, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e) LP_MUST_USE;
 
 #endif

@@ -259,14 +259,14 @@ static int hardware(void *self)
 	return rest(row);
 }
 
-void runner_watch_start(struct runner_row *row)
+void lp_runner_watch_start(struct runner_row *row)
 {
 	row->nap = (struct lp_timer){ .fire = on_nap, .self = row };
 	lp_task_start(&row->watch, row->set->want.loop, &lp_machine_runner_watch, row);
 }
 
 /* At most one question a second out of suspicion. */
-void runner_watch_soon(struct runner_row *row)
+void lp_runner_watch_soon(struct runner_row *row)
 {
 	int64_t now = lp_mono(row->set->want.loop);
 
