@@ -51,7 +51,18 @@ static enum lp_code open_runners(struct lp_orchestrator *o, struct lp_err *e)
 
 /* ---- where it is reached ---- */
 
-/* -serviceAddr is what gateways are told; -httpAddr where we listen, every address at that port by default. */
+/* A bare host or host:port means TLS, as everywhere on the network (network-protocol 8.1). */
+static enum lp_code parse_service(struct lp_scope *scope, struct lp_url *url, const char *text, struct lp_err *e)
+{
+	enum lp_code code = lp_url_parse_address(scope, url, lp_span(text), SERVICE_PORT, e);
+
+	if (code != LP_OK || strstr(text, "://"))
+		return code;
+	return lp_url_parse(scope, url, lp_span(lp_fmt(scope, "https%s", url->text.at + strlen("http"))), e);
+}
+
+/* -serviceAddr is what gateways are told, and whether there is TLS; -httpAddr where we listen, every address at
+ * that port by default. */
 static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *listen, struct lp_err *e)
 {
 	struct lp_node *node = o->node;
@@ -64,7 +75,7 @@ static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *lis
 		service = http;
 	if (!*service || *service == ':')
 		return lp_fail(e, LP_CONFIG, "an orchestrator needs -serviceAddr HOST:PORT: where gateways reach it");
-	if (lp_url_parse_address(node->scope, &url, lp_span(service), SERVICE_PORT, e) != LP_OK)
+	if (parse_service(node->scope, &url, service, e) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-serviceAddr %s is no address", service);
 	uri = lp_strdup(node->scope, url.text);
 	while (*uri && uri[strlen(uri) - 1] == '/')
@@ -74,6 +85,7 @@ static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *lis
 	listen->host = LP_SPAN("");
 	if (*http && lp_url_parse_address(node->scope, listen, lp_span(http), url.port, e) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-httpAddr %s is no address", http);
+	listen->tls = url.tls;
 	return LP_OK;
 }
 
