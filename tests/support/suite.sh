@@ -94,6 +94,21 @@ documents() {
 	return $rc
 }
 
+# Each shared library that the programs name comes from a package that docker/Dockerfile installs.  The names are
+# those of Debian 12.
+image_has_libraries() {
+	local library package rc=0
+	grep -q '^VERSION_CODENAME=bookworm' /etc/os-release || { echo "skip the image has every library: needs Debian 12"; return; }
+	for library in $(readelf -d build/release/lpd build/release/lpd-runner | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | sort -u); do
+		package=$(dpkg -S "*/$library" 2>/dev/null | sed 's/:.*//;q')
+		case $package in
+		libc6* | libgcc-s1) continue ;;
+		esac
+		grep -qw -- "$package" docker/Dockerfile || { rc=1; echo "$library of $package"; }
+	done
+	[ $rc = 0 ] && echo "ok the image has every library" || echo "not ok the image has every library"
+}
+
 # build/release/lpd: stripped, at most 3 MB, and dynamically linked but for llhttp.
 binary() {
 	local rc=0 size
@@ -110,6 +125,7 @@ binary() {
 		else
 			echo "ok llhttp is linked statically"
 		fi
+		image_has_libraries
 	} >$out/binary.log
 	grep -q '^not ok' $out/binary.log && rc=1
 	python3 $tally lines release $out/binary.log $rc >>$out/results
@@ -174,7 +190,7 @@ command -v python3 >/dev/null || { echo "python3 is missing: ./dev deps --test";
 step "build release" build release && step "the binary" binary
 step "build asan (clang, address and undefined)" build asan && step "all tests under ASan and UBSan" run_tests asan
 step "build tsan (clang, threads)" build tsan && step "what uses the pool under TSan" tsan
-step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes ] && echo 30 || echo 4)"
+step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes ] && echo "${FUZZ_SECONDS:-30}" || echo 4)"
 [ "$debug" = no ] || step "lint" lint
 [ "$debug" = no ] || step "generated documents" documents
 [ ! -x build/release/lpd ] || step "end to end" end_to_end
