@@ -59,6 +59,18 @@ void lp_buf_grew(struct lp_buf *buf, size_t n)
 	buf->len += n;
 }
 
+void lp_buf_fit(struct lp_buf *buf)
+{
+	size_t used = buf->off + buf->len;
+
+	if (!buf->len)
+		lp_buf_clear(buf);
+	else if (used < buf->cap) {
+		buf->mem = lp_mem_grow(buf->mem, used);
+		buf->cap = used;
+	}
+}
+
 void lp_buf_eat(struct lp_buf *buf, size_t n)
 {
 	lp_assert(n <= buf->len);

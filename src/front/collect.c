@@ -340,6 +340,7 @@ static void pump(void *self)
 {
 	struct lp_collect *c = self;
 	struct lp_err e = { .code = LP_OK };
+	bool scanned = c->scanned;
 
 	if (c->done)
 		return;
@@ -353,6 +354,8 @@ static void pump(void *self)
 		fail(c, &e);
 	else if (ready)
 		keep_all(c);
+	else if (c->scanned && !scanned)
+		c->on_event(c->self);	/* what follows is fetching */
 }
 
 /* ---- the outside ---- */

@@ -457,6 +457,9 @@ void lp_spool_end(struct lp_spool *spool)
 	if (store->ended)
 		return;
 	store->ended = true;
+	/* A result may lie here for minutes; half of a buffer that grew by doubling may be air. */
+	if (!store->spilled)
+		lp_buf_fit(&store->memory);
 	write_on(store);
 	if (is_ready(store))
 		tell_handles(store);

@@ -1,5 +1,6 @@
 /* role/gateway - the wiring of a gateway: the public port with its routes, the orchestrators it knows, the
  * jobs.  What a job does is in gateway_job.c. */
+#include "address.h"
 #include "gateway_job.h"
 
 #include <stdio.h>
@@ -8,8 +9,6 @@
 #include <lpd/base/json.h>
 #include <lpd/base/map.h>
 #include <lpd/io/file.h>
-
-#define ORCH_PORT 8935
 
 struct route {
 	struct lp_gateway *gw;
@@ -56,12 +55,18 @@ static void on_openapi(void *self, struct lp_exchange *ex)
 /* What somebody reads who opens the address in a browser. */
 static void on_root(void *self, struct lp_exchange *ex)
 {
-	struct lp_gateway *gw = self;
 	struct lp_buf text = { 0 };
+	int n;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
 
+	(void)self;
 	lp_buf_fmt(&text, "lpd %s: a gateway to the Livepeer AI network.\n\n", LPD_VERSION);
-	lp_router_paths(gw->router, &text);
-	lp_buf_add_text(&text, "\nThe requests are described in /openapi.json.\n");
+	for (int i = 0; i < n; i++)
+		if (rows[i].served)
+			lp_buf_fmt(&text, "POST /%-20s %s\n", rows[i].name, rows[i].title);
+	lp_buf_add_text(&text, "GET  /stream/ID/NAME       a result, for a while\n"
+			       "GET  /openapi.json         the requests, described\n"
+			       "GET  /healthz              whether this answers\n");
 	lp_reply(ex, 200, "text/plain; charset=utf-8", lp_buf_span(&text));
 	lp_buf_clear(&text);
 }
@@ -109,18 +114,6 @@ static void add_routes(struct lp_gateway *gw)
 
 /* ---- orchestrators ---- */
 
-/* A bare host or host:port means TLS, and port 8935 (network-protocol 8.1). */
-static enum lp_code read_address(struct lp_scope *scope, struct lp_url *url, struct lp_span text, struct lp_err *e)
-{
-	if (lp_span_find(text, LP_SPAN("://")) >= 0 || lp_span_starts(text, "unix:"))
-		return lp_url_parse(scope, url, text, e);
-	if (lp_url_parse_address(scope, url, text, ORCH_PORT, e) != LP_OK)
-		return e->code;
-	if (!url->host.len)
-		return lp_fail(e, LP_CONFIG, "the address '%.*s' names no host", LP_ARG(text));
-	return lp_url_parse(scope, url, lp_span(lp_fmt(scope, "https%s", url->text.at + strlen("http"))), e);
-}
-
 static enum lp_code read_addresses(struct lp_gateway *gw, struct lp_discovery_want *want, struct lp_err *e)
 {
 	const struct lp_span *items;
@@ -129,7 +122,7 @@ static enum lp_code read_addresses(struct lp_gateway *gw, struct lp_discovery_wa
 	struct lp_err why;
 
 	for (size_t i = 0; i < n; i++)
-		if (read_address(gw->scope, &urls[i], items[i], &why) != LP_OK)
+		if (lp_peer_address(gw->scope, &urls[i], items[i], &why) != LP_OK)
 			return lp_fail(e, LP_CONFIG, "-orchAddr: %s", lp_err_words(&why));
 	if (n == 0)
 		lp_log(gw->node->log, LP_UNUSUAL, "no orchestrators", "hint=-orchAddr");

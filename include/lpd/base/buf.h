@@ -29,6 +29,7 @@ void lp_buf_vfmt(struct lp_buf *buf, const char *fmt, va_list args) __attribute_
 /* Room for n bytes at the end; write there, then lp_buf_grew(). */
 char *lp_buf_room(struct lp_buf *buf, size_t n);
 void lp_buf_grew(struct lp_buf *buf, size_t n);
+void lp_buf_fit(struct lp_buf *buf);			/* no more will come: give back what is not used */
 void lp_buf_eat(struct lp_buf *buf, size_t n);		/* drop n bytes at the front */
 
 struct lp_span lp_buf_span(const struct lp_buf *buf);	/* valid until the buffer is next touched */

@@ -25,7 +25,7 @@ struct lp_collect_want {
 	int64_t media_limit;		/* bytes of one medium */
 };
 
-/* on_event: done or failed.  The call's own events must be handed to lp_collect_poke. */
+/* on_event: done or failed, or the fetching begins.  The call's own events must be handed to lp_collect_poke. */
 struct lp_collect *lp_collect_start(struct lp_scope *scope, const struct lp_collect_want *want,
 				    void (*on_event)(void *self), void *self);
 void lp_collect_poke(struct lp_collect *c);

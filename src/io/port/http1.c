@@ -68,7 +68,7 @@ enum lp_code lp_http1_head_add(struct lp_http1_head *head, enum lp_http1_part pa
 
 struct lp_headers lp_http1_head_whole(struct lp_http1_head *head, struct lp_span *target)
 {
-	const char *at = lp_buf_span(&head->text).at;
+	const char *at = lp_buf_text(&head->text);	/* never NULL, also when it is empty */
 
 	*target = lp_span_of(at, head->target_len);
 	at += head->target_len;

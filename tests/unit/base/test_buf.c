@@ -28,6 +28,25 @@ static void bytes_come_out_as_they_went_in(void **state)
 	lp_buf_clear(&buf);
 }
 
+static void a_buffer_that_fits_keeps_its_bytes_and_can_grow_again(void **state)
+{
+	(void)state;
+	struct lp_buf buf = { 0 };
+
+	lp_buf_fit(&buf);
+	lp_buf_add_text(&buf, "hello world");
+	lp_buf_eat(&buf, 6);
+	lp_buf_fit(&buf);
+	assert_int_equal(buf.cap, 11);
+	assert_string_equal(lp_buf_text(&buf), "world");
+	lp_buf_add_text(&buf, "s");
+	assert_string_equal(lp_buf_text(&buf), "worlds");
+	lp_buf_eat(&buf, 6);
+	lp_buf_fit(&buf);
+	assert_int_equal(buf.cap, 0);
+	lp_buf_clear(&buf);
+}
+
 static void a_long_format_grows_the_buffer(void **state)
 {
 	(void)state;
@@ -81,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_come_out_as_they_went_in),
 		cmocka_unit_test(a_long_format_grows_the_buffer),
+		cmocka_unit_test(a_buffer_that_fits_keeps_its_bytes_and_can_grow_again),
 		cmocka_unit_test(what_is_eaten_makes_room_again),
 		cmocka_unit_test(room_is_written_and_then_counted),
 	};
