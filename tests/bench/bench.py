@@ -12,15 +12,15 @@ import platform
 import re
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+from pairs import Lpd, Nginx, Runner
 from measure import BODIES, cpu, fetch, forget_peak, load, memory, peak, rounds, script_of
-from pairs import BUILD, LPD, Lpd, Nginx, Processes, Runner, TOP, answers, free_port, wait_for
+from nodes import TOP, Processes, answers, free_port, wait_for
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 PAIRS = [{"lpd": Lpd, "nginx": Nginx}[name] for name in os.environ.get("BENCH_PAIRS", "lpd,nginx").split(",")]
@@ -174,8 +174,8 @@ def idle(folder):
 def start(folder):
     """from exec to the first connection accepted; the certificate is there already"""
     with Runner(f"{folder}/runner") as runner, Lpd(f"{folder}/lpd", runner) as lpd:
-        lpd.__exit__()
-        for hop, begin, port in (("orchestrator", lpd.start_orchestrator, "service"), ("gateway", lpd.start_gateway, "http")):
+        for hop, begin, port in (("gateway", lpd.start_gateway, "http"), ("orchestrator", lpd.start_orchestrator, "service")):
+            lpd.end(getattr(lpd, hop))
             times = []
             for _ in range(15):
                 setattr(lpd, port, free_port())
@@ -183,9 +183,7 @@ def start(folder):
                 process = begin()
                 wait_for(lambda: answers(getattr(lpd, port)), hop, pause=0.0005)
                 times.append((time.monotonic() - began) * 1e3)
-                process.terminate()
-                process.wait(15)
-            lpd.all.clear()
+                lpd.end(process)
             say(f"start.{hop}", statistics.median(times), "ms")
             say(f"start.{hop}.best", min(times), "ms")
 

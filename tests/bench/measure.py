@@ -19,10 +19,10 @@ end
 """
 
 BODIES = {
-    "llm": {"model": "bench", "max_tokens": 64, "stream": False, "messages": [
+    "llm": {"model": "test", "max_tokens": 64, "stream": False, "messages": [
         {"role": "system", "content": "Answer in one sentence."},
         {"role": "user", "content": "Why do leaves turn red in autumn, and why not all of them at once?"}]},
-    "text-to-image": {"model_id": "bench", "prompt": "a red maple leaf on wet stone, morning light", "width": 512,
+    "text-to-image": {"model_id": "test", "prompt": "a red maple leaf on wet stone, morning light", "width": 512,
                       "height": 512, "seed": 1},
 }
 

@@ -5,73 +5,13 @@ is instant_runner.  Every process is started here and ended here, by its pid."""
 import json
 import os
 import pathlib
-import socket
 import subprocess
-import time
-import urllib.request
+import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-BUILD = TOP / "build" / "release"
-LPD = os.environ.get("LPD", str(BUILD / "lpd"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from nodes import BUILD, Pair, Processes, answers, ask, free_port, wait_for  # noqa: E402
+
 CAPACITY = 100000
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(true, words, seconds=20.0, pause=0.01):
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited {seconds:.0f} s for {words}")
-        time.sleep(pause)
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.status, answer.read()
-
-
-class Processes:
-    """Started together, ended together: a context."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.all = []
-
-    def start(self, name, *command, **more):
-        log = open(self.folder / f"{name}.log", "w")
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=more.get("stdout", log),
-                                   stderr=log, text=True)
-        self.all.append((name, process))
-        return process
-
-    def check(self):
-        for name, process in self.all:
-            if process.poll() is not None:
-                raise RuntimeError(f"{name} ended with {process.returncode}: see {self.folder}/{name}.log")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for _, process in reversed(self.all):
-            process.terminate()
-        for _, process in reversed(self.all):
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 class Runner(Processes):
@@ -82,40 +22,16 @@ class Runner(Processes):
         self.port = int(self.process.stdout.readline())
 
     def stats(self):
-        return json.loads(get(f"http://127.0.0.1:{self.port}/stats")[1])
+        return json.loads(ask(f"http://127.0.0.1:{self.port}/stats")[2])
 
 
-class Lpd(Processes):
+class Lpd(Pair):
     name = "lpd"
 
     def __init__(self, folder, runner):
-        super().__init__(folder)
-        models = [{"pipeline": pipeline, "model_id": "bench", "url": f"http://127.0.0.1:{runner.port}", "warm": True,
-                   "capacity": CAPACITY} for pipeline in ("text-to-image", "llm")]
-        (self.folder / "aiModels.json").write_text(json.dumps(models))
-        self.service, self.http, self.cli = free_port(), free_port(), free_port()
-        orchestrator = self.start_orchestrator()
-        gateway = self.start_gateway()
-        self.hops = {"gateway": [gateway.pid], "orchestrator": [orchestrator.pid]}
-        self.url = f"http://127.0.0.1:{self.http}"
-        wait_for(self.ready, "the gateway to be ready")
-
-    def start_orchestrator(self):
-        return self.start("orchestrator", LPD, "-mode", "orchestrator", "-serviceAddr", f"127.0.0.1:{self.service}",
-                          "-aiModels", self.folder / "aiModels.json", "-dataDir", self.folder / "orchestrator",
-                          "-mediaTTL", "10s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY)
-
-    def start_gateway(self):
-        return self.start("gateway", LPD, "-mode", "gateway", "-orchAddr", f"127.0.0.1:{self.service}",
-                          "-httpAddr", f"127.0.0.1:{self.http}", "-cliAddr", f"127.0.0.1:{self.cli}",
-                          "-dataDir", self.folder / "gateway", "-mediaTTL", "10s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY)
-
-    def ready(self):
-        self.check()
-        try:
-            return get(f"http://127.0.0.1:{self.cli}/readyz")[0] == 200
-        except OSError:
-            return False
+        super().__init__(folder, runner.port, CAPACITY, ("-mediaTTL", "10s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY),
+                         ("text-to-image", "llm"))
+        self.hops = {"gateway": [self.gateway.pid], "orchestrator": [self.orchestrator.pid]}
 
 
 NGINX = """

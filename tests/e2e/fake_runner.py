@@ -1,0 +1,109 @@
+"""fake_runner - an ai-runner in a thread, which does as the prompt says: a prompt of "fail 500", "bad json", "hang",
+"slow" or "stop" gives that, any other a good answer.  It remembers what it was asked."""
+import base64
+import http.server
+import json
+import socket
+import struct
+import threading
+import time
+import zlib
+
+
+def png(width=8, height=8):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((x * 31 + y * 17) % 256 for x in range(3 * width)) for y in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+PICTURE = png()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, kind="application/json"):
+        body = json.dumps(body).encode() if not isinstance(body, bytes) else body
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        routes = {"/health": {"status": "OK"}, "/version": {"pipeline": "test", "model_id": "test", "version": "0.14.1"},
+                  "/hardware/info": {"pipeline": "test", "model_id": "test", "gpu_info": {}}}
+        self.answer(*((200, routes[self.path]) if self.path in routes else (404, {"detail": "Not Found"})))
+
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        whole = b""
+        while size := int(self.rfile.readline(), 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return whole
+
+    def do_POST(self):
+        body = self.body()
+        job = {"path": self.path, "headers": dict(self.headers), "body": body, "gone": threading.Event()}
+        self.server.jobs.append(job)
+        prompt = body.decode(errors="replace")
+        if "fail 500" in prompt:
+            return self.answer(500, {"detail": {"msg": "it broke"}})
+        if "bad json" in prompt:
+            return self.answer(200, b'{"images": [')
+        if "hang" in prompt:
+            return self.hang(job)
+        if "slow" in prompt:
+            time.sleep(1)
+        if self.path == "/llm":
+            return self.llm(json.loads(body))
+        url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
+        return self.answer(200, {"images": [{"url": url, "seed": 7, "nsfw": False}]})
+
+    def hang(self, job):
+        """Until the asker goes away: then the read returns nothing."""
+        self.connection.settimeout(30)
+        try:
+            while self.connection.recv(1024):
+                pass
+        except (socket.timeout, OSError):
+            pass
+        job["gone"].set()
+        self.close_connection = True
+
+    def llm(self, request):
+        def chat(**choice):
+            return {"choices": [{"index": 0, **choice}], "created": 1700000000, "id": "chatcmpl-1", "model": "test",
+                    "usage": {"completion_tokens": 2, "prompt_tokens": 3, "total_tokens": 5}}
+        if not request.get("stream"):
+            return self.answer(200, chat(message={"role": "assistant", "content": "Hello."}, finish_reason="stop"))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for word, reason in (("Hel", ""), ("lo.", ""), ("", "stop")):
+            event = chat(delta={"role": "assistant", "content": word}, message=None, finish_reason=reason)
+            self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+            self.wfile.flush()
+            time.sleep(0.05)
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+        return None
+
+
+class FakeRunner(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.jobs = []
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""test_roundtrip - a gateway and an orchestrator, real processes with TLS between them, and a fake runner behind.
+
+Each function is a test; its name is what it says.  All share one pair of nodes, so none may leave it worse."""
+import base64
+import json
+import pathlib
+import shutil
+import socket
+import ssl
+import sys
+import tempfile
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from fake_runner import PICTURE, FakeRunner  # noqa: E402
+from nodes import Pair, ask, wait_for  # noqa: E402
+
+CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16, "stream": False}
+
+
+def picture(prompt, **more):
+    return {"model_id": "test", "prompt": prompt, "width": 64, "height": 64, **more}
+
+
+def code_of(body):
+    """Both forms of an error body must be there: some clients read only one."""
+    error = json.loads(body)
+    assert error["error"]["message"] and error["detail"], body
+    return error["error"]["code"]
+
+
+def a_picture_comes_through_both_nodes(nodes, runner):
+    status, _, body = ask(f"{nodes.url}/text-to-image", picture("a fox"))
+    assert status == 200, (status, body)
+    image = json.loads(body)["images"][0]
+    assert image["seed"] == 7 and image["nsfw"] is False and image["url"].startswith("/stream/"), image
+    status, headers, bytes_ = ask(nodes.url + image["url"])
+    assert (status, headers["Content-Type"]) == (200, "image/png") and bytes_ == PICTURE
+    sent = json.loads(runner.jobs[-1]["body"])
+    assert sent["prompt"] == "a fox" and sent["width"] == 64 and sent["num_images_per_prompt"] == 1, sent
+
+
+def a_picture_comes_inline_when_asked(nodes, _):
+    status, _, body = ask(f"{nodes.url}/text-to-image?media=inline", picture("a fox"))
+    url = json.loads(body)["images"][0]["url"]
+    assert status == 200 and url.startswith("data:image/png;base64,")
+    assert base64.b64decode(url.split(",", 1)[1]) == PICTURE
+
+
+def an_upload_reaches_the_runner_whole(nodes, runner):
+    parts = {"model_id": b"test", "prompt": b"sharper", "image\"; filename=\"a.png": PICTURE}
+    body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+                    for name, value in parts.items()) + b"--XX--\r\n"
+    status, _, answer = ask(f"{nodes.url}/upscale", body, {"Content-Type": "multipart/form-data; boundary=XX"})
+    assert status == 200, (status, answer)
+    assert PICTURE in runner.jobs[-1]["body"] and runner.jobs[-1]["path"] == "/upscale"
+
+
+def a_chat_is_answered_whole(nodes, _):
+    status, _, body = ask(f"{nodes.url}/llm", CHAT)
+    assert status == 200 and json.loads(body)["choices"][0]["message"]["content"] == "Hello.", (status, body)
+
+
+def a_chat_is_streamed_as_events(nodes, _):
+    status, headers, body = ask(f"{nodes.url}/llm", {**CHAT, "stream": True})
+    assert status == 200 and headers["Content-Type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in body.decode().split("\n") if line.startswith("data: {")]
+    assert "".join(event["choices"][0]["delta"]["content"] for event in events) == "Hello.", body
+    assert events[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def a_failing_runner_is_an_error_in_both_forms(nodes, _):
+    status, _, body = ask(f"{nodes.url}/text-to-image", picture("fail 500"))
+    assert status >= 500 and code_of(body), (status, body)
+    assert ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200
+
+
+def an_answer_that_is_no_json_is_an_error(nodes, _):
+    status, _, body = ask(f"{nodes.url}/text-to-image", picture("bad json"))
+    assert status >= 500 and code_of(body), (status, body)
+
+
+def a_model_that_nobody_offers_is_503_with_retry_after(nodes, _):
+    status, headers, body = ask(f"{nodes.url}/text-to-image", picture("a fox", model_id="nobody/has-this"))
+    assert status == 503 and headers["Retry-After"] and code_of(body) == "no_orchestrator", (status, body)
+
+
+def malformed_requests_are_refused(nodes, runner):
+    jobs = len(runner.jobs)
+    status, _, body = ask(f"{nodes.url}/text-to-image", b"{", {"Content-Type": "application/json"})
+    assert status == 400 and code_of(body) == "bad_request", (status, body)
+    status, _, body = ask(f"{nodes.url}/text-to-image", {"model_id": "test"})
+    assert status in (400, 422) and code_of(body), (status, body)
+    status, headers, _ = ask(f"{nodes.url}/text-to-image")
+    assert status == 405 and "POST" in headers["Allow"], status
+    assert ask(f"{nodes.url}/nothing-here")[0] == 404
+    assert len(runner.jobs) == jobs
+
+
+def a_client_that_leaves_ends_the_job_at_the_runner(nodes, runner):
+    body = json.dumps(picture("hang")).encode()
+    with socket.create_connection(("127.0.0.1", nodes.http)) as sock:
+        sock.sendall(b"POST /text-to-image HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        wait_for(lambda: b"hang" in runner.jobs[-1]["body"], "the job to reach the runner")
+    assert runner.jobs[-1]["gone"].wait(5), "the runner was not told"
+
+
+def the_wire_between_the_nodes_is_tls_with_h2(nodes, _):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", nodes.service)) as sock, context.wrap_socket(sock) as tls:
+        assert tls.selected_alpn_protocol() == "h2" and tls.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def the_admin_pages_are_there(nodes, _):
+    for role in ("gateway", "orchestrator"):
+        base = f"http://127.0.0.1:{nodes.cli[role]}"
+        assert ask(f"{base}/healthz")[0] == 200 and ask(f"{base}/readyz")[0] == 200
+        assert json.loads(ask(f"{base}/status")[2])
+        assert b"lpd_jobs_total" in ask(f"{base}/metrics")[2]
+
+
+def the_gateway_finds_its_orchestrator_again(nodes, _):
+    assert nodes.end(nodes.orchestrator) == 0
+    status, _, body = ask(f"{nodes.url}/text-to-image", picture("a fox"))
+    assert status in (502, 503) and code_of(body), (status, body)
+    cert = (nodes.folder / "orchestrator" / "cert.pem").read_bytes()
+    nodes.orchestrator = nodes.start_orchestrator()
+    wait_for(lambda: nodes.ready("orchestrator"), "the orchestrator to be ready")
+    began = time.monotonic()
+    wait_for(lambda: ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200, "jobs to run again", 15, 0.2)
+    assert time.monotonic() - began < 15
+    assert (nodes.folder / "orchestrator" / "cert.pem").read_bytes() == cert
+
+
+def a_node_that_is_asked_to_stop_finishes_its_jobs(nodes, _):
+    with socket.create_connection(("127.0.0.1", nodes.http)) as sock:
+        body = json.dumps(picture("slow")).encode()
+        sock.sendall(b"POST /text-to-image HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        time.sleep(0.3)
+        nodes.gateway.terminate()
+        assert sock.makefile("rb").readline().split()[1] == b"200"
+    assert nodes.end(nodes.gateway) == 0
+
+
+TESTS = [value for name, value in list(globals().items())
+         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("nodes",)]
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="lpd-e2e-")
+    runner = FakeRunner()
+    bad = False
+    with Pair(folder, runner.port) as nodes:
+        for test in TESTS:
+            try:
+                test(nodes, runner)
+                print("ok", test.__name__.replace("_", " "), flush=True)
+            except Exception:  # noqa: BLE001    (any fault is this test's)
+                bad = True
+                traceback.print_exc(file=sys.stdout)
+                print("not ok", test.__name__.replace("_", " "), flush=True)
+    if bad:
+        for log in ("orchestrator", "gateway"):
+            print(f"{log}'s log:", *(pathlib.Path(folder) / f"{log}.log").read_text().splitlines()[-30:], sep="\n  ")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())
