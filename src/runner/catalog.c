@@ -135,8 +135,9 @@ static const struct lp_model_row rows[] = {
 		.file = "realesr-animevideov3-x4.onnx",
 		.sha256 = "e42cb06cc8befcf3d55d4232e0438252b022a1496c274f12d387cd73bff79027",
 		.factor = 4,
+		.by_default = true,
 		.licence = ESRGAN_LICENCE,
-		.what = "four times the sides of drawn pictures",
+		.what = "four times the sides of drawn pictures; builtin/sketch makes its motifs crisp with it",
 		.is_not = "for photographs: it smooths them",
 	},
 	{

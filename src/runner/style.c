@@ -13,20 +13,60 @@ static float *planes(struct lp_scope *scope, const struct lp_image *im)
 	return v;
 }
 
-/* The answer's sides are rounded up to a multiple of four: what is beyond the picture is cut. */
-static void mix(struct lp_image *im, const struct lp_tensor *t, float strength)
+static float luminance(const float *p)
+{
+	return 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
+}
+
+/* The answer's pixel; its sides are rounded up to a multiple of four, what is beyond the picture is not asked. */
+static void painted_at(const struct lp_tensor *t, int x, int y, float to[3])
 {
 	size_t w = (size_t)t->dims[3], plane = w * (size_t)t->dims[2];
 
+	for (size_t c = 0; c < 3; c++)
+		to[c] = lp_unit(t->v[c * plane + (size_t)y * w + (size_t)x]);
+}
+
+/* How much lighter the painter made each region, as a soft picture (in its first channel). */
+static struct lp_image *tone(struct lp_scope *tmp, const struct lp_image *im, const struct lp_tensor *t)
+{
+	struct lp_image *d = lp_image_new(tmp, im->w, im->h);
+
 	for (int y = 0; y < im->h; y++) {
 		for (int x = 0; x < im->w; x++) {
-			float *p = lp_image_at(im, x, y);
+			float painted[3];
 
-			for (size_t c = 0; c < 3; c++) {
-				float v = lp_unit(t->v[c * plane + (size_t)y * w + (size_t)x]) * p[3];
+			painted_at(t, x, y, painted);
+			lp_image_at(d, x, y)[0] = luminance(painted) - luminance(lp_image_at(im, x, y));
+		}
+	}
+	lp_image_blur(d, (float)(im->w < im->h ? im->w : im->h) * 0.03f);
+	return d;
+}
 
-				p[c] = lp_mix(p[c], v, strength);
-			}
+/* Light and dark are taken over by `strength`, colours by as much of that as `colour` says. */
+static void mix_pixel(float *p, const float painted[3], float tone_kept, const struct lp_style_want *want)
+{
+	float shift = luminance(painted) - luminance(p) - tone_kept;
+
+	for (int c = 0; c < 3; c++) {
+		float kept = lp_unit(p[c] + shift), all = lp_mix(kept, painted[c], want->colour);
+
+		p[c] = lp_mix(p[c], all, want->strength);
+		p[c] = p[c] > p[3] ? p[3] : p[c];
+	}
+}
+
+static void mix(struct lp_scope *tmp, struct lp_image *im, const struct lp_tensor *t, const struct lp_style_want *want)
+{
+	const struct lp_image *d = want->keep_tone ? tone(tmp, im, t) : NULL;
+
+	for (int y = 0; y < im->h; y++) {
+		for (int x = 0; x < im->w; x++) {
+			float painted[3];
+
+			painted_at(t, x, y, painted);
+			mix_pixel(lp_image_at(im, x, y), painted, d ? lp_image_at(d, x, y)[0] : 0.0f, want);
 		}
 	}
 }
@@ -50,7 +90,7 @@ enum lp_code lp_style_apply(struct lp_onnx_net *net, struct lp_image *im, const 
 	if (code == LP_OK && (t->n_dims != 4 || t->dims[1] != 3 || t->dims[2] < im->h || t->dims[3] < im->w))
 		code = lp_fail(e, LP_RUNNER, "the style network's answer has another size than the picture");
 	if (code == LP_OK)
-		mix(im, t, want->strength);
+		mix(tmp, im, t, want);
 	lp_scope_close(&tmp);
 	return code;
 }

@@ -10,6 +10,8 @@
 struct lp_style_want {
 	float weights[LP_STYLES];	/* sum to 1 */
 	float strength;			/* 0: the picture as it is, 1: all the painter's */
+	bool keep_tone;			/* the painter's strokes, but not his darks and lights at large */
+	float colour;			/* 0: its colours stay and only light and dark change, 1: the painter's */
 };
 
 /* In place. */

@@ -1,0 +1,285 @@
+#include "studio.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lpd/base/random.h>
+
+#include "compose.h"
+#include "enlarge.h"
+#include "flow.h"
+#include "onnx.h"
+#include "paint.h"
+#include "resize.h"
+#include "style.h"
+
+#define OFFERS 16
+#define DIRECT 1088		/* a longer side is composed at half the size and enlarged */
+#define GUIDANCE 3.0f		/* of the flow model; what 7.5 is to a diffusion model */
+
+struct lp_studio {
+	struct lp_scope *scope;
+	const char *folder;
+	struct lp_flow *flow;
+	struct lp_onnx *onnx;			/* NULL: not there */
+	char engine[40];
+	char no_engine[200];			/* why not */
+	struct lp_offer offers[OFFERS];
+	struct lp_onnx_net *nets[OFFERS];	/* of the offer beside; NULL: Lanczos stands in */
+	int n_offers;
+	struct lp_onnx_net *style;
+};
+
+static enum lp_code load(struct lp_studio *s, struct lp_onnx_net **out, const struct lp_model_row *row, struct lp_err *e)
+{
+	struct lp_scope *tmp = lp_scope_open(NULL, "load");
+	struct lp_span model;
+	enum lp_code code = LP_OK;
+
+	*out = NULL;
+	if (!s->onnx)
+		code = lp_fail(e, LP_UNAVAILABLE, "%s", s->no_engine);
+	if (code == LP_OK)
+		code = lp_catalog_read(tmp, &model, row, s->folder, e);
+	if (code == LP_OK)
+		code = lp_onnx_load(s->scope, out, s->onnx, model, e);
+	lp_scope_close(&tmp);
+	return code;
+}
+
+/* The fetched library, else one that the system's loader knows. */
+static void open_engine(struct lp_studio *s)
+{
+	const struct lp_model_row *row = lp_catalog_find(LP_SPAN("onnxruntime"));
+	struct lp_err e = { .code = LP_OK };
+	enum lp_code code = LP_UNAVAILABLE;
+
+	switch (lp_catalog_state(row, s->folder)) {
+	case LP_MODEL_HERE:
+		code = lp_onnx_open(s->scope, &s->onnx, lp_catalog_path(s->scope, row, s->folder), &e);
+		break;
+	case LP_MODEL_DAMAGED:
+		code = lp_fail(&e, LP_UNAVAILABLE, "onnxruntime is damaged: lpd models fetch onnxruntime");
+		break;
+	case LP_MODEL_MISSING:
+		code = lp_onnx_open(s->scope, &s->onnx, "libonnxruntime.so.1", NULL);
+		if (code != LP_OK)
+			code = lp_fail(&e, LP_UNAVAILABLE, "onnxruntime is not fetched: lpd models fetch");
+		break;
+	}
+	if (code == LP_OK)
+		snprintf(s->engine, sizeof s->engine, "onnxruntime %s", lp_onnx_version(s->onnx));
+	else
+		lp_span_copy(s->no_engine, sizeof s->no_engine, lp_span(e.words));
+}
+
+static void offer_upscaler(struct lp_studio *s, const struct lp_model_row *row)
+{
+	struct lp_offer *offer = &s->offers[s->n_offers];
+	struct lp_err e = { .code = LP_OK };
+
+	*offer = (struct lp_offer){ .row = row, .engine = s->engine, .why = "" };
+	if (load(s, &s->nets[s->n_offers], row, &e) != LP_OK) {
+		offer->engine = "plain C";
+		offer->fallback = true;
+		offer->why = lp_fmt(s->scope, "enlarged by a Lanczos filter: %s", e.words);
+	}
+	/* One that is neither here nor brought by default is not offered at all. */
+	if (!offer->fallback || row->by_default)
+		s->n_offers++;
+}
+
+static void offer_sketch(struct lp_studio *s, const struct lp_model_row *row)
+{
+	struct lp_offer *offer = &s->offers[s->n_offers++];
+	struct lp_err e = { .code = LP_OK };
+
+	*offer = (struct lp_offer){ .row = row, .engine = "plain C", .why = "" };
+	if (load(s, &s->style, lp_catalog_find(LP_SPAN("style26")), &e) == LP_OK) {
+		offer->engine = lp_fmt(s->scope, "plain C, %s", s->engine);
+		return;
+	}
+	offer->fallback = true;
+	offer->why = lp_fmt(s->scope, "composed but painted by rule, not by a network: %s", e.words);
+}
+
+enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder, struct lp_err *e)
+{
+	struct lp_studio *s = lp_new(scope, struct lp_studio);
+	int n;
+	const struct lp_model_row *rows = lp_catalog(&n);
+	enum lp_code code = lp_flow_open(scope, &s->flow, lp_flow_weights(), lp_flow_tokens(), e);
+
+	*out = NULL;
+	if (code != LP_OK)
+		return code;
+	s->scope = scope;
+	s->folder = lp_strdup(scope, lp_span(folder));
+	open_engine(s);
+	for (int i = 0; i < n && s->n_offers < OFFERS; i++) {
+		if (rows[i].pipeline && strcmp(rows[i].pipeline, "upscale") == 0)
+			offer_upscaler(s, &rows[i]);
+		else if (rows[i].pipeline)
+			offer_sketch(s, &rows[i]);
+	}
+	*out = s;
+	return LP_OK;
+}
+
+int lp_studio_offers(const struct lp_studio *studio, const struct lp_offer **out)
+{
+	*out = studio->offers;
+	return studio->n_offers;
+}
+
+const struct lp_offer *lp_studio_find(const struct lp_studio *studio, struct lp_span model)
+{
+	for (int i = 0; i < studio->n_offers; i++) {
+		if (lp_span_is(model, studio->offers[i].row->name))
+			return &studio->offers[i];
+	}
+	return NULL;
+}
+
+const struct lp_offer *lp_studio_default(const struct lp_studio *studio, const char *pipeline)
+{
+	for (int i = 0; i < studio->n_offers; i++) {
+		if (strcmp(studio->offers[i].row->pipeline, pipeline) == 0)
+			return &studio->offers[i];
+	}
+	return NULL;
+}
+
+static struct lp_onnx_net *net_of(const struct lp_studio *s, const char *name)
+{
+	const struct lp_offer *offer = lp_studio_find(s, lp_span(name));
+
+	return offer ? s->nets[offer - s->offers] : NULL;
+}
+
+/* ---- a picture from words ---- */
+
+/* The numbers have no names: what each looks like was found by looking. */
+struct manner_row {
+	struct {
+		int style;
+		float weight;
+	} of[2];
+	float strength, colour;
+};
+
+static const struct manner_row manners[] = {
+	[LP_MANNER_AUTO] = { { { 0, 0.5f }, { 2, 0.5f } }, 0.5f, 0.1f },
+	[LP_MANNER_PLAIN] = { { { 0, 1.0f } }, 0.0f, 0.0f },
+	[LP_MANNER_OIL] = { { { 5, 0.6f }, { 0, 0.4f } }, 0.85f, 0.25f },
+	[LP_MANNER_WATERCOLOUR] = { { { 14, 0.6f }, { 8, 0.4f } }, 0.85f, 0.35f },
+	[LP_MANNER_SKETCH] = { { { 11, 1.0f } }, 1.0f, 1.0f },
+	[LP_MANNER_IMPASTO] = { { { 19, 1.0f } }, 0.9f, 0.75f },
+	[LP_MANNER_CUBIST] = { { { 22, 0.6f }, { 21, 0.4f } }, 0.95f, 0.6f },
+	[LP_MANNER_MOSAIC] = { { { 15, 1.0f } }, 0.95f, 0.45f },
+	[LP_MANNER_INK] = { { { 24, 1.0f } }, 0.95f, 0.8f },
+	[LP_MANNER_PASTEL] = { { { 12, 1.0f } }, 0.9f, 0.5f },
+	[LP_MANNER_POP] = { { { 13, 0.8f }, { 1, 0.2f } }, 0.85f, 0.6f },
+};
+
+static enum lp_code repaint(const struct lp_studio *s, struct lp_image *im, enum lp_manner manner, uint64_t seed,
+			    struct lp_err *e)
+{
+	const struct manner_row *row = &manners[manner];
+	struct lp_style_want want = { .strength = row->strength, .colour = row->colour, .keep_tone = row->colour < 0.3f };
+
+	if (!s->style) {
+		lp_paint(im, manner, (uint32_t)seed);
+		return LP_OK;
+	}
+	for (int i = 0; i < 2; i++)
+		want.weights[row->of[i].style] += row->of[i].weight;
+	return row->strength > 0.0f ? lp_style_apply(s->style, im, &want, e) : LP_OK;
+}
+
+/* The size that a picture is composed at: no smaller than a motif needs, no larger than networks like. */
+static void work_size(const struct lp_sketch_want *want, int size[2])
+{
+	int w = want->w, h = want->h;
+
+	if (w > DIRECT || h > DIRECT) {
+		w = (w + 1) / 2;
+		h = (h + 1) / 2;
+	}
+	while (w < 192 || h < 192) {
+		w *= 2;
+		h *= 2;
+	}
+	size[0] = w < LP_IMAGE_SIDE ? w : LP_IMAGE_SIDE;
+	size[1] = h < LP_IMAGE_SIDE ? h : LP_IMAGE_SIDE;
+}
+
+static enum lp_code to_size(struct lp_scope *scope, const struct lp_studio *s, const struct lp_sketch_want *want,
+			    struct lp_image **im, struct lp_err *e)
+{
+	struct lp_enlarge_want twice = { .net = net_of(s, "builtin/span-x2"), .factor = 2, .stop = want->stop };
+	enum lp_code code = LP_OK;
+
+	if (((*im)->w < want->w || (*im)->h < want->h) && twice.net)
+		code = lp_enlarge(scope, im, *im, &twice, e);
+	if (code == LP_OK && ((*im)->w != want->w || (*im)->h != want->h))
+		*im = lp_image_resize(scope, *im, want->w, want->h);
+	return code;
+}
+
+static const char *warning(struct lp_scope *scope, const struct lp_studio *s, const struct lp_scene *scene)
+{
+	const struct lp_offer *offer = lp_studio_default(s, "text-to-image");
+	bool vague = scene->words && scene->understood * 2 < scene->words;
+
+	return lp_fmt(scope, "%s%s%s", offer->why, *offer->why && vague ? "; " : "",
+		      vague ? "most words of the prompt are unknown to this model" : "");
+}
+
+enum lp_code lp_studio_sketch(struct lp_scope *scope, struct lp_made *made, const struct lp_studio *studio,
+			      const struct lp_sketch_want *want, struct lp_err *e)
+{
+	struct lp_scene scene;
+	struct lp_onnx_net *drawn = net_of(studio, "builtin/animevideo-x4");
+	struct lp_enlarge_want four = { .net = drawn ? drawn : net_of(studio, "builtin/span-x4"), .factor = 4,
+					.stop = want->stop };
+	int size[2];
+
+	work_size(want, size);
+	lp_scene_read(&scene, want->prompt, want->negative);
+	struct lp_compose_want compose = {
+		.flow = studio->flow, .scene = &scene, .seed = want->seed, .w = size[0], .h = size[1], .steps = want->steps,
+		.guidance = want->guidance > 0.0f ? GUIDANCE * want->guidance / 7.5f : GUIDANCE,
+		.enlarge = four.net ? &four : NULL, .stop = want->stop,
+	};
+	compose.guidance = compose.guidance > 6.0f ? 6.0f : compose.guidance < 0.5f ? 0.5f : compose.guidance;
+	if (compose.steps > LP_FLOW_STEPS)
+		compose.steps = LP_FLOW_STEPS;
+	enum lp_code code = lp_compose(scope, &made->picture, &compose, e);
+
+	if (code == LP_OK)
+		code = repaint(studio, made->picture, scene.manner, want->seed, e);
+	if (code == LP_OK && lp_stopped(want->stop))
+		code = lp_fail(e, LP_GONE, "stopped");
+	if (code == LP_OK)
+		code = to_size(scope, studio, want, &made->picture, e);
+	made->warning = warning(scope, studio, &scene);
+	return code;
+}
+
+/* ---- enlarging ---- */
+
+enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, const struct lp_studio *studio,
+			       const struct lp_upscale_want *want, struct lp_err *e)
+{
+	int factor = want->model->row->factor;
+	struct lp_enlarge_want how = { .net = studio->nets[want->model - studio->offers], .factor = factor, .stop = want->stop };
+
+	made->warning = want->model->why;
+	if (want->picture->w > LP_UPSCALE_SIDE || want->picture->h > LP_UPSCALE_SIDE)
+		return lp_fail(e, LP_TOO_LARGE, "the picture is larger than %d x %d pixels", LP_UPSCALE_SIDE, LP_UPSCALE_SIDE);
+	if (how.net)
+		return lp_enlarge(scope, &made->picture, want->picture, &how, e);
+	made->picture = lp_image_resize(scope, want->picture, want->picture->w * factor, want->picture->h * factor);
+	return LP_OK;
+}
