@@ -369,13 +369,17 @@ static int on_head(llhttp_t *parser)
 		w->heads += w->head.bytes + 16;
 		return w->heads < HEAD_MAX ? 1 : refused(w, "its heads have no end");
 	}
+	bool bodiless = w->is_head || is_bodiless(w);
+
+	if (bodiless)
+		parser->flags |= F_SKIPBODY;	/* as our return value does, but the next line asks for it */
 	w->head_came = true;
 	w->keep = llhttp_should_keep_alive(parser);
 	note_sent(w);
 	if (w->call)
 		lp_call_wire_head(w->call, parser->status_code, headers, announced(w));
 	lp_http1_head_clear(&w->head);
-	return w->is_head || is_bodiless(w) ? 1 : 0;
+	return bodiless ? 1 : 0;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)
