@@ -110,7 +110,7 @@ static void add_word(struct lp_buf *to, const char *word)
 static void write_allow(const struct lp_router *router, struct lp_span path, ptrdiff_t best, struct lp_buf *to)
 {
 	lp_list_each(&router->routes, route, struct route, link) {
-		if (fits(route, path) != best || !route->want.method)
+		if (best < 0 || fits(route, path) != best || !route->want.method)
 			continue;
 		add_word(to, route->want.method);
 		if (strcmp(route->want.method, "GET") == 0)

@@ -49,7 +49,9 @@ static enum lp_code write_pair(const struct lp_tls_server *tls, struct lp_span h
 	OPENSSL_cleanse(key.mem, key.cap);
 	lp_buf_clear(&cert);
 	lp_buf_clear(&key);
-	return code;
+	if (code != LP_OK && e)
+		e->code = LP_CONFIG;
+	return code == LP_OK ? LP_OK : LP_CONFIG;
 }
 
 static enum lp_code make_missing(const struct lp_tls_server *tls, struct lp_span host, struct lp_err *e)
