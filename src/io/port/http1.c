@@ -71,6 +71,8 @@ struct lp_headers lp_http1_head_whole(struct lp_http1_head *head, struct lp_span
 	const char *at = lp_buf_text(&head->text);	/* never NULL, also when it is empty */
 
 	*target = lp_span_of(at, head->target_len);
+	if (!at)
+		return (struct lp_headers){ NULL, 0 };
 	at += head->target_len;
 	for (int i = 0; i < head->n; i++) {
 		struct lp_header *field = &head->fields[i];

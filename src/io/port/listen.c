@@ -176,16 +176,16 @@ static const char *place(struct lp_scope *scope, const struct lp_url *address)
 	return lp_fmt(scope, six ? "[%.*s]:%u" : "%.*s:%u", LP_ARG(address->host), address->port);
 }
 
-enum lp_code lp_listen_open(struct lp_scope *scope, struct lp_listen **out, struct lp_loop *loop,
-			    const struct lp_url *address, void (*on_accept)(void *self, int fd), void *self,
+enum lp_code lp_listen_open(struct lp_scope *scope, struct lp_listen **out, const struct lp_listen_want *want,
 			    struct lp_err *e)
 {
 	struct lp_listen *l = lp_new(scope, struct lp_listen);
+	const struct lp_url *address = want->address;
 	int error;
 
-	l->loop = loop;
-	l->on_accept = on_accept;
-	l->self = self;
+	l->loop = want->loop;
+	l->on_accept = want->on_accept;
+	l->self = want->self;
 	if (address->unix_path)
 		error = add_unix(l, lp_strdup(scope, lp_span(address->unix_path)));
 	else if (!address->host.len)

@@ -7,9 +7,15 @@
 
 struct lp_listen;
 
-/* on_accept: accept from `fd` (non-blocking).  Accepted sockets inherit no-delay and keep-alive. */
-enum lp_code lp_listen_open(struct lp_scope *scope, struct lp_listen **out, struct lp_loop *loop,
-			    const struct lp_url *address, void (*on_accept)(void *self, int fd), void *self,
+struct lp_listen_want {
+	struct lp_loop *loop;
+	const struct lp_url *address;
+	void (*on_accept)(void *self, int fd);	/* accept from fd; it does not block */
+	void *self;
+};
+
+/* Accepted sockets inherit no-delay and keep-alive. */
+enum lp_code lp_listen_open(struct lp_scope *scope, struct lp_listen **out, const struct lp_listen_want *want,
 			    struct lp_err *e) LP_MUST_USE;
 uint16_t lp_listen_port(const struct lp_listen *listen);	/* stays known after the stop */
 void lp_listen_pause(struct lp_listen *listen, bool paused);

@@ -335,7 +335,8 @@ enum lp_code lp_server_open(struct lp_scope *scope, struct lp_server **out, stru
 	};
 	server->pause = (struct lp_timer){ .fire = resume, .self = server };
 	lp_list_init(&server->conns);
-	enum lp_code code = lp_listen_open(own, &server->listen, loop, &want->address, on_accept, server, e);
+	struct lp_listen_want listen = { loop, &want->address, on_accept, server };
+	enum lp_code code = lp_listen_open(own, &server->listen, &listen, e);
 
 	if (code != LP_OK) {
 		lp_scope_close(&own);

@@ -34,6 +34,22 @@ struct peer {
 	struct lp_timer look;
 };
 
+/* Run until it is so: a test that runs for a time instead fails on a busy machine. */
+#define AWAIT(f, truth)                                                  \
+	do {                                                             \
+		for (int turn_ = 0; turn_ < 5000 && !(truth); turn_++)   \
+			real_loop_run_for(&(f)->r, LP_MSEC);             \
+		assert_true(truth);                                      \
+	} while (0)
+
+/* Let what is under way between the two ends of a loopback connection come to rest: so many turns of the
+ * loop, however slow the machine is. */
+static inline void settle(struct real_loop *r)
+{
+	for (int turn = 0; turn < 20; turn++)
+		real_loop_run_for(r, 250);
+}
+
 static inline struct peer *peer_wrap(struct real_loop *r, int fd)
 {
 	struct peer *p = lp_new(r->scope, struct peer);

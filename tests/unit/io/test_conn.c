@@ -228,7 +228,7 @@ static void big_bytes_pass_with_back_pressure(void **state)
 		written += sizeof(piece);
 	}
 	assert_true(lp_conn_backlog(f->a.conn) > LP_CONN_HIGH);
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->a.rooms, 0);
 	assert_int_equal(f->b.n_got, 0);
 	lp_conn_pause(f->b.conn, false);
@@ -278,7 +278,7 @@ static void a_paused_reader_that_resumes_gets_what_came_meanwhile(void **state)
 		size_t before = f->b.n_got;
 
 		lp_conn_pause(f->b.conn, false);
-		real_loop_run_for(&f->r, 5 * LP_MSEC);
+		settle(&f->r);
 		assert_true(f->b.n_got > before);		/* each resumption brings something */
 	}
 	assert_int_equal(f->b.n_got, total);
@@ -297,7 +297,7 @@ static void the_peers_end_is_told_once_and_we_may_still_write(void **state)
 	assert_int_equal(f->b.why, LP_OK);
 	lp_conn_write(f->b.conn, LP_SPAN("still here"));
 	got_is(&f->a, "still here");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->b.ends, 1);
 }
 
@@ -337,7 +337,7 @@ static void a_finished_conn_reads_away_what_the_peer_still_sends(void **state)
 	connect_both(f);
 	lp_conn_pause(f->a.conn, true);
 	lp_conn_write(f->b.conn, lp_span_of(big, sizeof(big)));
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	lp_conn_write(f->a.conn, LP_SPAN("too much"));
 	lp_conn_finish(f->a.conn);
 	f->a.conn = NULL;
@@ -363,7 +363,7 @@ static void a_finished_conn_does_not_wait_for_ever(void **state)
 	f->b.ended = false;
 	for (int i = 0; i < 20 && !f->b.ended; i++) {
 		lp_conn_write(f->b.conn, lp_span_of(zeros, sizeof(zeros)));
-		real_loop_run_for(&f->r, 10 * LP_MSEC);
+		settle(&f->r);
 	}
 	assert_true(f->b.ended);	/* nobody is there any more */
 	assert_int_equal(f->b.why, LP_RESET);
@@ -403,20 +403,20 @@ static void what_came_before_a_failed_write_can_be_read(void **state)
 	lp_conn_pause(f->b.conn, true);
 	lp_conn_pause(f->a.conn, true);
 	lp_conn_write(f->a.conn, lp_span_of(big, sizeof(big)));
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(lp_conn_backlog(f->a.conn) > 0);
 	lp_conn_write(f->b.conn, LP_SPAN("refused"));
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	lp_conn_close(f->b.conn);
 	f->b.conn = NULL;
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	lp_conn_pause(f->a.conn, false);
 	real_loop_run_until(&f->r, &f->a.ended);
 	assert_string_equal(lp_buf_text(&f->a.got), "refused");
 	assert_int_equal(f->a.why, LP_RESET);
 	lp_conn_write(f->a.conn, LP_SPAN("into the void"));
 	assert_int_equal(lp_conn_backlog(f->a.conn), 0);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->a.ends, 1);
 }
 
@@ -444,7 +444,7 @@ static void a_short_pause_does_not_touch_the_poll(void **state)
 	lp_conn_pause(f->b.conn, false);
 	lp_conn_pause(f->b.conn, true);
 	lp_conn_write(f->a.conn, LP_SPAN("x"));
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->b.conn->mask, 0);	/* or epoll would report it again and again */
 	assert_int_equal(f->b.n_got, 0);
 	lp_conn_pause(f->b.conn, false);
@@ -478,7 +478,7 @@ static void a_refused_connection_is_told_with_its_reason(void **state)
 	assert_int_equal(f->a.why, LP_CONNECT);
 	assert_string_equal(f->a.words, "connection refused");
 	assert_false(f->a.opened);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->a.ends, 1);
 }
 
@@ -599,7 +599,7 @@ static void bytes_held_by_openssl_are_read_when_the_pause_ends(void **state)
 	f->b.pause_at_open = true;
 	accept_it(f);
 	real_loop_run_until(&f->r, &f->b.opened);
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->b.n_got, 0);
 	assert_true(SSL_has_pending(f->b.conn->ssl));
 	lp_conn_pause(f->b.conn, false);
@@ -619,7 +619,7 @@ static void plain_bytes_to_a_tls_port_end_the_handshake(void **state)
 	assert_int_equal(f->b.why, LP_RESET);
 	assert_string_equal(f->b.words, "http request");
 	assert_false(f->b.opened);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->b.ends, 1);
 	close(fd);
 }
@@ -634,7 +634,7 @@ static void a_peer_that_leaves_during_the_handshake_is_told_once(void **state)
 	close(fd);
 	real_loop_run_until(&f->r, &f->b.ended);
 	assert_int_equal(f->b.why, LP_RESET);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->b.ends, 1);
 }
 

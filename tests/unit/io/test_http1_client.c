@@ -203,7 +203,7 @@ static void call(struct fixture *f, const char *method, const char *body)
 static void answer(struct fixture *f, const char *bytes)
 {
 	peer_send(f->peer, bytes);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 }
 
 /* A GET that is answered with these bytes. */
@@ -316,7 +316,7 @@ static void a_big_body_meets_back_pressure(void **state)
 	assert_false(f->call.done);
 	f->peer->deaf = false;
 	peer_await_count(f->peer, written);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.rooms > 0);
 }
 
@@ -363,7 +363,7 @@ static void an_answer_may_come_byte_by_byte(void **state)
 		peer_send_span(f->peer, lp_span_of(at, 1));
 		real_loop_run_for(&f->r, 300);
 	}
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->call.status, 404);
 	assert_int_equal(f->call.length, -1);
 	in_is(f, "abcde");
@@ -426,7 +426,7 @@ static void an_answer_without_length_ends_with_the_connection(void **state)
 	answer(f, "this");
 	assert_false(f->call.ended);
 	shutdown(f->peer->fd, SHUT_WR);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.ended);
 	in_is(f, "all of this");
 	assert_true(f->closed);
@@ -438,7 +438,7 @@ static void an_answer_cut_short_fails(void **state)
 
 	ask(f, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
 	shutdown(f->peer->fd, SHUT_WR);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.failed);
 	assert_int_equal(f->call.why, LP_RESET);
 	in_is(f, "hel");
@@ -451,7 +451,7 @@ static void a_chunked_answer_cut_short_fails(void **state)
 
 	ask(f, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	shutdown(f->peer->fd, SHUT_WR);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->call.why, LP_RESET);
 }
 
@@ -464,7 +464,7 @@ static void an_answer_without_length_that_ends_in_a_reset_fails(void **state)
 	ask(f, "HTTP/1.1 200 OK\r\n\r\nall of ");
 	setsockopt(f->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	peer_close(f->peer);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->call.why, LP_RESET);
 }
 
@@ -486,7 +486,7 @@ static void back_pressure_reaches_the_peer(void **state)
 	size_t held = f->call.in.len;
 	lp_buf_reset(&f->call.in);
 	f->call.wire->consumed(f->call.stream, held);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.in.len > 0);
 }
 
@@ -537,7 +537,7 @@ static void an_idle_connection_that_the_peer_closes_is_told(void **state)
 	struct fixture *f = *state;
 
 	peer_close(f->peer);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->closed);
 }
 
@@ -550,10 +550,10 @@ static void an_early_answer_is_kept_though_writing_fails(void **state)
 	memset(body, 'x', sizeof(body) - 1);
 	call(f, "POST", body);
 	f->peer->deaf = true;
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	peer_send(f->peer, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull");
 	peer_close(f->peer);		/* with unread bytes: a reset */
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.ended);
 	assert_int_equal(f->call.status, 503);
 	in_is(f, "full");
@@ -582,7 +582,7 @@ static void it_is_told_whether_the_peer_may_have_received_something(void **state
 
 	call(f, "POST", "x");
 	peer_close(f->peer);		/* before our bytes have left: they leave at the turn's end */
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.failed);
 	assert_false(f->call.not_received);	/* they did leave, and the peer's kernel had them */
 	assert_int_equal(f->call.why, LP_RESET);
@@ -599,7 +599,7 @@ static void a_call_on_a_connection_that_is_already_dead_was_not_received(void **
 	peer_close(f->peer);
 	usleep(2000);
 	call(f, "POST", "x");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->call.failed);
 	assert_true(f->call.not_received);
 	assert_false(f->call.sent);
@@ -610,10 +610,10 @@ static void a_cancelled_call_closes_the_connection(void **state)
 	struct fixture *f = *state;
 
 	call(f, "GET", NULL);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	f->call.wire->cancel(f->call.stream);
 	assert_int_equal(ops->free_slots(f->wire), 0);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_true(f->closed);
 	peer_await_end(f->peer);
 }
@@ -624,7 +624,7 @@ static void a_cancelled_call_with_a_short_answer_keeps_the_connection(void **sta
 
 	ask(f, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
 	f->call.wire->cancel(f->call.stream);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(ops->free_slots(f->wire), 0);
 	answer(f, "world");
 	assert_false(f->call.ended);
@@ -639,7 +639,7 @@ static void a_retired_connection_finishes_its_call_and_closes(void **state)
 
 	call(f, "GET", NULL);
 	ops->retire(f->wire);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_false(f->closed);
 	answer(f, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 	assert_true(f->call.ended);
@@ -716,7 +716,7 @@ static void a_head_beyond_64_kib_is_refused(void **state)
 	lp_buf_grew(&bytes, 70000);
 	call(f, "GET", NULL);
 	peer_send_span(f->peer, lp_buf_span(&bytes));
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(f->call.why, LP_BAD_PEER);
 	lp_buf_clear(&bytes);
 }
@@ -734,7 +734,7 @@ static void trailers_and_extensions_without_end_are_refused(void **state)
 		lp_buf_grew(&bytes, 20000);
 		call(f, "GET", NULL);
 		peer_send_span(f->peer, lp_buf_span(&bytes));
-		real_loop_run_for(&f->r, 10 * LP_MSEC);
+		settle(&f->r);
 		assert_int_equal(f->call.why, LP_BAD_PEER);
 		peer_close(f->peer);
 		close(f->listener);

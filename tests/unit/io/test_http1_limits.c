@@ -93,7 +93,7 @@ static void a_head_that_trickles_in_is_408_after_header_time(void **state)
 	struct peer *p = meet(f);
 	peer_send(p, "GET /x HTTP/1.1\r\n");
 	for (int i = 0; i < 5; i++) {
-		real_loop_run_for(&f->r, 10 * LP_MSEC);
+		settle(&f->r);
 		peer_send(p, "X: y\r\n");	/* signs of life do not buy more time */
 	}
 	assert_true(has(peer_await_end(p), "HTTP/1.1 408 "));
@@ -157,8 +157,7 @@ static void a_client_that_does_not_read_the_reply_is_left_after_write_stall(void
 	real_loop_run_until(&f->r, &f->was_gone);
 	assert_int_equal(f->why, LP_GONE);
 	assert_int_equal(refusals(f, "write_stall"), 1);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
-	assert_int_equal(lp_server_connections(f->server), 0);
+	AWAIT(f, lp_server_connections(f->server) == 0);
 	peer_close(p);
 }
 
@@ -176,12 +175,11 @@ static void a_client_that_does_not_read_the_end_of_the_reply_is_left_too(void **
 	struct lp_buf body = { 0 };
 	fill(&body, 20 * 1000 * 1000);
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	lp_reply(f->ex, 200, NULL, lp_buf_span(&body));
 	lp_buf_clear(&body);
 	assert_int_equal(lp_server_connections(f->server), 1);
-	real_loop_run_for(&f->r, 300 * LP_MSEC);
-	assert_int_equal(lp_server_connections(f->server), 0);
+	AWAIT(f, lp_server_connections(f->server) == 0);
 	peer_close(p);
 }
 
@@ -192,10 +190,10 @@ static void a_slow_reader_gets_all_of_a_big_reply(void **state)
 	f->left = 5 * 1000 * 1000;
 	struct peer *p = meet(f);
 	peer_send(p, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	assert_true(f->left > 0);	/* back-pressure reached the handler */
 	peer_await_count(p, 5 * 1000 * 1000);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	settle(&f->r);
 	assert_int_equal(lp_server_connections(f->server), 1);
 	peer_close(p);
 }

@@ -83,7 +83,8 @@ static void a_pipelined_request_waits_for_the_reply_before_it(void **state)
 	struct peer *p = meet(f);
 
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
+	settle(&f->r);
 	assert_int_equal(f->handled, 1);
 	lp_reply(f->ex, 200, NULL, LP_SPAN("held"));
 	const char *got = peer_await(p, "hello");
@@ -195,8 +196,8 @@ static void a_small_reply_leaves_in_one_piece(void **state)
 	char bytes[4096];
 
 	peer_send(p, "GET /chunks HTTP/1.1\r\nHost: a\r\n\r\n");
-	p->deaf = true;
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
+	settle(&f->r);
 	/* Loopback keeps the borders of writes in the queue only as long as nobody reads: ask for one read. */
 	ssize_t n = read(p->fd, bytes, sizeof(bytes));
 	assert_true(n > 0 && memmem(bytes, (size_t)n, "0\r\n\r\n", 5));
@@ -236,7 +237,7 @@ static void a_body_of_known_length_arrives_whole(void **state)
 	struct peer *p = meet(f);
 
 	peer_send(p, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	peer_send(p, "56789");
 	peer_await(p, "\r\n\r\n0123456789");
 	peer_close(p);
@@ -249,7 +250,7 @@ static void a_chunked_body_arrives_whole(void **state)
 
 	peer_send(p, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
 		     "5;ext=\"v\"\r\n01234\r\n5\r\n567");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	settle(&f->r);
 	peer_send(p, "89\r\n0\r\nTrailer: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_await(p, "\r\n\r\n0123456789");
 	peer_await(p, "hello");
@@ -400,14 +401,12 @@ static void a_client_that_leaves_is_noticed_while_its_request_is_served(void **s
 	struct peer *p = meet(f);
 
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
-	assert_int_equal(f->handled, 1);
+	AWAIT(f, f->handled == 1);
 	peer_close(p);
 	real_loop_run_until(&f->r, &f->was_gone);
 	assert_int_equal(f->why, LP_GONE);
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
+	AWAIT(f, lp_server_connections(f->server) == 0);
 	assert_int_equal(f->gone, 1);
-	assert_int_equal(lp_server_connections(f->server), 0);
 }
 
 static void a_client_that_resets_is_noticed_at_once(void **state)
@@ -417,11 +416,10 @@ static void a_client_that_resets_is_noticed_at_once(void **state)
 	struct linger now = { .l_onoff = 1 };
 
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	peer_close(p);
-	real_loop_run_for(&f->r, 20 * LP_MSEC);
-	assert_int_equal(f->gone, 1);
+	AWAIT(f, f->gone == 1);
 }
 
 static void a_client_that_leaves_in_the_body_is_noticed(void **state)
@@ -430,7 +428,7 @@ static void a_client_that_leaves_in_the_body_is_noticed(void **state)
 	struct peer *p = meet(f);
 
 	peer_send(p, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	peer_close(p);
 	real_loop_run_until(&f->r, &f->was_gone);
 	assert_int_equal(f->why, LP_GONE);
@@ -471,8 +469,8 @@ static void a_client_that_left_a_streamed_reply_is_noticed_by_the_next_write(voi
 	peer_send(p, "GET /begun HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_await(p, "begun");
 	peer_close(p);
-	for (int i = 0; i < 50 && !f->was_gone; i++) {
-		real_loop_run_for(&f->r, 5 * LP_MSEC);
+	for (int i = 0; i < 1000 && !f->was_gone; i++) {
+		settle(&f->r);
 		if (!f->was_gone)
 			lp_reply_write(f->ex, LP_SPAN("more"));
 	}
@@ -507,12 +505,12 @@ static void a_reply_shorter_than_announced_is_aborted_and_a_longer_one_cut(void 
 	struct peer *p = meet(f);
 
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	lp_reply_head(f->ex, 200, 5, NULL, 0);
 	lp_reply_write(f->ex, LP_SPAN("1234567"));
 	lp_reply_end(f->ex);
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 2);
 	lp_reply_head(f->ex, 200, 5, NULL, 0);
 	lp_reply_write(f->ex, LP_SPAN("123"));
 	lp_reply_end(f->ex);
@@ -536,7 +534,7 @@ static void headers_of_a_reply_cannot_split_it(void **state)
 	};
 
 	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 1);
 	lp_reply_head(f->ex, 200, 2, headers, 6);
 	lp_reply_write(f->ex, LP_SPAN("ok"));
 	lp_reply_end(f->ex);
@@ -554,15 +552,14 @@ static void a_draining_server_finishes_what_runs_and_closes_what_is_idle(void **
 	peer_send(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_await(idle, "hello");
 	peer_send(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
+	AWAIT(f, f->handled == 2);
 	lp_server_drain(f->server);
 	peer_await_end(idle);
 	peer_await_end(fresh);
 	assert_int_equal(lp_server_connections(f->server), 1);
 	lp_reply(f->ex, 200, NULL, LP_SPAN("done"));
 	assert_true(has(peer_await_end(busy), "connection: close\r\n\r\ndone"));
-	real_loop_run_for(&f->r, 5 * LP_MSEC);
-	assert_int_equal(lp_server_connections(f->server), 0);
+	AWAIT(f, lp_server_connections(f->server) == 0);
 	peer_close(idle);
 	peer_close(busy);
 	peer_close(fresh);
@@ -576,8 +573,7 @@ static void a_server_can_be_closed_while_requests_run(void **state)
 	peer_send(hold, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\n");
 	peer_send(body, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
 	peer_send(head, "GET /");
-	real_loop_run_for(&f->r, 10 * LP_MSEC);
-	assert_int_equal(f->handled, 2);
+	AWAIT(f, f->handled == 2);
 	/* tear_down closes it all; the sanitizer sees what is left */
 	peer_close(hold);
 	peer_close(body);
