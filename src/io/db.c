@@ -22,7 +22,7 @@ struct write {
 	const char *sql;
 	int n;
 	enum lp_code code;		/* written by the lane */
-	struct lp_scope *scope;		/* NULL: nobody waits (any more) */
+	struct lp_scope *scope;		/* below the waiter's; NULL: nobody waits (any more) */
 	void (*on_safe)(void *self, enum lp_code code);
 	void *self;
 	struct lp_db_value values[];	/* the bytes stand behind them */
@@ -226,11 +226,11 @@ static void forget(void *arg)
 static void tell_write(struct write *write)
 {
 	void (*on_safe)(void *self, enum lp_code code) = write->on_safe;
+	struct lp_scope *own = write->scope;
 
-	if (!write->scope)
+	if (!own)
 		return;
-	lp_undefer(write->scope, forget, write);
-	forget(write);
+	lp_scope_close(&own);		/* forgets it */
 	on_safe(write->self, write->code);
 }
 
@@ -312,10 +312,10 @@ void lp_db_write(struct lp_scope *scope, struct lp_db *db, const struct lp_db_wr
 		return;
 	struct write *write = copy_write(want);
 	if (on_safe) {
-		write->scope = scope;
+		write->scope = lp_scope_open(scope, "write");
 		write->on_safe = on_safe;
 		write->self = self;
-		lp_defer(scope, forget, write);
+		lp_defer(write->scope, forget, write);
 	}
 	lp_list_add(full ? &db->refused : &db->queue, &write->link);
 	db->queued += !full;
@@ -335,10 +335,9 @@ bool lp_db_healthy(const struct lp_db *db)
 static void forget_all(struct lp_list *list)
 {
 	lp_list_each(list, write, struct write, link) {
-		if (write->scope) {
-			lp_undefer(write->scope, forget, write);
-			forget(write);
-		}
+		struct lp_scope *own = write->scope;
+
+		lp_scope_close(&own);
 	}
 }
 

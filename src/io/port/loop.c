@@ -147,7 +147,7 @@ static void on_alarm(uv_timer_t *alarm)
 	loop->armed = LP_NEVER;		/* the turn before the next sleep does the rest */
 }
 
-/* libuv counts whole milliseconds on the same clock: ring in the one after the timer is due. */
+/* libuv counts whole milliseconds on the same clock: ring in the first that does not come too early. */
 static void set_alarm(struct lp_loop *loop)
 {
 	int64_t next = lp_timers_next(loop->timers);
@@ -159,9 +159,10 @@ static void set_alarm(struct lp_loop *loop)
 		uv_timer_stop(&loop->alarm);
 		return;
 	}
-	uint64_t due = (uint64_t)(next / LP_MSEC) + 1;
+	uint64_t due = (uint64_t)((next + LP_MSEC - 1) / LP_MSEC);
 	uint64_t now = uv_now(&loop->uv);
-	uv_timer_start(&loop->alarm, on_alarm, due > now ? due - now : 0, 0);
+	bool at_once = next <= loop->clock->mono || due <= now;
+	uv_timer_start(&loop->alarm, on_alarm, at_once ? 0 : due - now, 0);
 }
 
 static void measure(struct lp_loop *loop)

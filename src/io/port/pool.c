@@ -1,5 +1,5 @@
-/* Work for libuv's threads.  An item lives on the heap until its thread is done with it; its scope only
- * holds a deferred call that marks it dropped. */
+/* Work for libuv's threads.  An item lives on the heap until its thread is done with it; below its scope it
+ * has one of its own that marks it dropped, which is taken out in no time however many others there are. */
 #include <lpd/base/assert.h>
 #include <lpd/base/mem.h>
 #include <lpd/io/pool.h>
@@ -9,7 +9,7 @@
 struct item {
 	uv_work_t uv;
 	struct lp_work work;
-	struct lp_scope *scope;		/* NULL once it has closed */
+	struct lp_scope *scope;		/* below the user's; NULL once that has closed */
 };
 
 static void drop(void *arg)
@@ -32,11 +32,11 @@ static void on_return(uv_work_t *uv, int status)
 	const struct lp_work *work = &item->work;
 
 	lp_assert(status == 0);		/* nothing cancels: work that was asked for is done */
-	if (item->scope) {
-		lp_undefer(item->scope, drop, item);
-		if (work->done)
-			work->done(work->self, work->arg);	/* may close the scope */
-	}
+	bool wanted = item->scope != NULL;
+	struct lp_scope *own = item->scope;
+	lp_scope_close(&own);
+	if (wanted && work->done)
+		work->done(work->self, work->arg);
 	if (work->free_arg)
 		work->free_arg(work->arg);
 	lp_mem_free(item);
@@ -48,8 +48,8 @@ void lp_pool_run(struct lp_scope *scope, struct lp_loop *loop, const struct lp_w
 
 	item->uv.data = item;
 	item->work = *work;
-	item->scope = scope;
-	lp_defer(scope, drop, item);
+	item->scope = lp_scope_open(scope, "work");
+	lp_defer(item->scope, drop, item);
 	int failed = uv_queue_work(lp_loop_uv(loop), &item->uv, on_thread, on_return);
 	lp_assert(failed == 0);
 }

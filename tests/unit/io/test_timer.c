@@ -166,6 +166,27 @@ static void a_timer_that_sets_itself_for_now_does_not_hold_up_the_run(void **sta
 	lp_timer_clear(&f->rows[0].timer);
 }
 
+static void set_again_200_times(void *self)
+{
+	struct row *row = self;
+
+	if (++row->f->fired < 200)
+		lp_timer_set(&row->timer, row->f->r.loop, 0);
+	else
+		lp_loop_stop(row->f->r.loop);
+}
+
+static void a_timer_for_now_does_not_wait_for_the_next_millisecond(void **state)
+{
+	struct fixture *f = *state;
+	int64_t begun = lp_mono(f->r.loop);
+
+	timer(f, 0)->fire = set_again_200_times;
+	lp_timer_set(&f->rows[0].timer, f->r.loop, 0);
+	real_loop_run(&f->r);
+	assert_true(lp_mono(f->r.loop) - begun < 150 * LP_MSEC);
+}
+
 static void clear_the_other(void *self)
 {
 	struct row *row = self;
@@ -208,6 +229,7 @@ int main(void)
 		TEST(setting_a_set_timer_moves_it),
 		TEST(any_mix_of_settings_fires_in_order),
 		TEST(a_timer_that_sets_itself_for_now_does_not_hold_up_the_run),
+		TEST(a_timer_for_now_does_not_wait_for_the_next_millisecond),
 		TEST(a_timer_may_clear_another_that_is_due),
 		TEST(a_timer_set_before_a_slow_start_still_waits_its_time),
 	};
