@@ -23,6 +23,7 @@ PICTURE = png()
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1       # head and body in one piece, or the asker's kernel waits 40 ms to acknowledge the head
 
     def log_message(self, *_):
         pass

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """test_roundtrip - a gateway and an orchestrator, real processes with TLS between them, and a fake runner behind.
 
-Each function is a test; its name is what it says.  All share one pair of nodes, so none may leave it worse."""
+Each function is a test; its name is what it says.  All share one pair of nodes; before each, a good job has run, so
+an orchestrator that rests after the fault of an earlier test is back."""
 import base64
 import json
 import pathlib
@@ -22,6 +23,10 @@ CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}]
 
 def picture(prompt, **more):
     return {"model_id": "test", "prompt": prompt, "width": 64, "height": 64, **more}
+
+
+def a_good_job_runs(nodes):
+    wait_for(lambda: ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200, "a good job", 15, 0.2)
 
 
 def code_of(body):
@@ -74,7 +79,6 @@ def a_chat_is_streamed_as_events(nodes, _):
 def a_failing_runner_is_an_error_in_both_forms(nodes, _):
     status, _, body = ask(f"{nodes.url}/text-to-image", picture("fail 500"))
     assert status >= 500 and code_of(body), (status, body)
-    assert ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200
 
 
 def an_answer_that_is_no_json_is_an_error(nodes, _):
@@ -131,9 +135,7 @@ def the_gateway_finds_its_orchestrator_again(nodes, _):
     cert = (nodes.folder / "orchestrator" / "cert.pem").read_bytes()
     nodes.orchestrator = nodes.start_orchestrator()
     wait_for(lambda: nodes.ready("orchestrator"), "the orchestrator to be ready")
-    began = time.monotonic()
-    wait_for(lambda: ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200, "jobs to run again", 15, 0.2)
-    assert time.monotonic() - began < 15
+    a_good_job_runs(nodes)
     assert (nodes.folder / "orchestrator" / "cert.pem").read_bytes() == cert
 
 
@@ -149,7 +151,8 @@ def a_node_that_is_asked_to_stop_finishes_its_jobs(nodes, _):
 
 
 TESTS = [value for name, value in list(globals().items())
-         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("nodes",)]
+         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:value.__code__.co_argcount]
+         in (("nodes", "runner"), ("nodes", "_"))]
 
 
 def main():
@@ -159,6 +162,7 @@ def main():
     with Pair(folder, runner.port) as nodes:
         for test in TESTS:
             try:
+                a_good_job_runs(nodes)
                 test(nodes, runner)
                 print("ok", test.__name__.replace("_", " "), flush=True)
             except Exception:  # noqa: BLE001    (any fault is this test's)
