@@ -5,7 +5,7 @@
 
 #include "collect_priv.h"
 
-#define PIECE (48 * 1024)	/* what is pushed at once: decoded, it always fits the room asked for before */
+#define PIECE (48 * 1024)	/* what is pushed at once: the most by which a spool's room is overdrawn */
 #define FETCHES 4
 
 /* ---- the end ---- */
@@ -130,7 +130,8 @@ static bool has_room(const struct lp_collect *c)
 {
 	const struct collect_item *last = c->n ? c->items[c->n - 1] : NULL;
 
-	return !last || !last->spool || last->ended || lp_spool_room(last->spool) >= PIECE;
+	/* A spool tells of room only after there was none, so any room must do. */
+	return !last || !last->spool || last->ended || lp_spool_room(last->spool) > 0;
 }
 
 static enum lp_code scan(struct lp_collect *c, struct lp_err *e)

@@ -1,8 +1,9 @@
 """fake_runner - an ai-runner in a thread, which does as the prompt says: a prompt of "fail 500", "bad json", "hang",
-"slow" or "stop" gives that, any other a good answer.  It remembers what it was asked."""
+"slow" or "large" gives that, any other a good answer.  It remembers what it was asked."""
 import base64
 import http.server
 import json
+import os
 import socket
 import struct
 import threading
@@ -19,6 +20,7 @@ def png(width=8, height=8):
 
 
 PICTURE = png()
+LARGE = PICTURE[:33] + os.urandom(5000000)      # what a node keeps is bytes: it looks no further than the head
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -66,7 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(1)
         if self.path == "/llm":
             return self.llm(json.loads(body))
-        url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
+        url = "data:image/png;base64," + base64.b64encode(LARGE if "large" in prompt else PICTURE).decode()
         return self.answer(200, {"images": [{"url": url, "seed": 7, "nsfw": False}]})
 
     def hang(self, job):

@@ -15,7 +15,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fake_runner import PICTURE, FakeRunner  # noqa: E402
+from fake_runner import LARGE, PICTURE, FakeRunner  # noqa: E402
 from nodes import Pair, ask, wait_for  # noqa: E402
 
 CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16, "stream": False}
@@ -45,6 +45,14 @@ def a_picture_comes_through_both_nodes(nodes, runner):
     assert (status, headers["Content-Type"]) == (200, "image/png") and bytes_ == PICTURE
     sent = json.loads(runner.jobs[-1]["body"])
     assert sent["prompt"] == "a fox" and sent["width"] == 64 and sent["num_images_per_prompt"] == 1, sent
+
+
+def a_picture_larger_than_memory_keeps_comes_too(nodes, _):
+    status, _, body = ask(f"{nodes.url}/text-to-image", picture("large"))
+    assert status == 200, (status, body)
+    assert ask(nodes.url + json.loads(body)["images"][0]["url"])[2] == LARGE
+    inline = json.loads(ask(f"{nodes.url}/text-to-image?media=inline", picture("large"))[2])["images"][0]["url"]
+    assert base64.b64decode(inline.split(",", 1)[1]) == LARGE
 
 
 def a_picture_comes_inline_when_asked(nodes, _):
