@@ -6,9 +6,11 @@
 #include <lpd/base/err.h>
 
 #include "models.h"
+#include "serve.h"
 
 static const char usage[] =
-	"usage: lpd-runner models list [-dataDir FOLDER]\n"
+	"usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-logLevel LEVEL]\n"
+	"       lpd-runner models list [-dataDir FOLDER]\n"
 	"       lpd-runner models fetch [NAME...|--all] [-dataDir FOLDER]\n"
 	"       lpd-runner -version\n";
 
@@ -20,6 +22,8 @@ int main(int argc, char **argv)
 		puts("lpd-runner " LPD_VERSION);
 		return 0;
 	}
+	if (argc >= 2 && argv[1][0] == '-' && !strstr(argv[1], "help"))
+		return lp_serve_command(argc - 1, argv + 1);
 	fputs(usage, argc >= 2 && strstr(argv[1], "help") ? stdout : stderr);
-	return 2;
+	return argc >= 2 && strstr(argv[1], "help") ? 0 : 2;
 }

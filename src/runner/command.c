@@ -1,0 +1,88 @@
+/* The command that lpd starts: lpd-runner -listen unix:PATH -dataDir FOLDER. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models.h"
+#include "sandbox.h"
+#include "serve.h"
+
+struct command {
+	const char *listen, *data_dir;
+	enum lp_level level;
+};
+
+static const char *value_of(int argc, char **argv, int *i, const char *name)
+{
+	const char *word = argv[*i];
+	size_t n = strlen(name);
+
+	word += word[0] == '-' && word[1] == '-' ? 2 : 1;
+	if (strncmp(word, name, n) != 0)
+		return NULL;
+	if (word[n] == '=')
+		return word + n + 1;
+	if (word[n] || *i + 1 == argc)
+		return NULL;
+	return argv[++*i];
+}
+
+static bool read_words(struct command *c, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		const char *value;
+
+		if (argv[i][0] != '-')
+			return false;
+		if ((value = value_of(argc, argv, &i, "listen")))
+			c->listen = value;
+		else if ((value = value_of(argc, argv, &i, "dataDir")))
+			c->data_dir = value;
+		else if (!(value = value_of(argc, argv, &i, "logLevel")) || !lp_level_parse(lp_span(value), &c->level))
+			return false;
+	}
+	return c->listen != NULL;
+}
+
+static int run(struct lp_scope *scope, const struct command *c, struct lp_log *log)
+{
+	const char *models = lp_models_folder(scope, c->data_dir);
+	struct lp_serve_want want = {
+		.loop = lp_loop_open(scope), .log = log, .listen = c->listen, .models = models, .token = getenv("AUTH_TOKEN"),
+		.pipeline = getenv("PIPELINE"), .model_id = getenv("MODEL_ID"),
+	};
+	struct lp_sandbox sandbox;
+	struct lp_serve *serve;
+	struct lp_err e;
+
+	if (lp_serve_open(scope, &serve, &want, &e) != LP_OK) {
+		fprintf(stderr, "lpd-runner: %s\n", lp_err_words(&e));
+		return 1;
+	}
+	lp_sandbox_enter(&sandbox, models);	/* no thread of the pool runs before the first job */
+	lp_loop_on_signal(want.loop, LP_SIGNAL_STOP, lp_serve_stop, serve);
+	lp_log_kv(log, LP_INFO, "ready", "listen", c->listen, "version", LPD_VERSION, "files",
+		  sandbox.files ? "restricted" : "as the user", "calls", sandbox.calls ? "restricted" : "all", NULL);
+	lp_loop_run(want.loop);
+	return 0;
+}
+
+int lp_serve_command(int argc, char **argv)
+{
+	struct lp_scope *scope = lp_scope_open(NULL, "runner");
+	struct command c = { .level = LP_INFO };
+	struct lp_log_sink sink;
+	int status = 2;
+
+	if (!read_words(&c, argc, argv)) {
+		fputs("usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-logLevel LEVEL]\n", stderr);
+	} else if (lp_span_starts(lp_span(c.listen), "unix:") && !lp_sandbox_follow_parent()) {
+		fputs("lpd-runner: whoever started it has ended\n", stderr);
+		status = 1;
+	} else {
+		lp_log_to_fd(&sink, 2, c.level);
+		status = run(scope, &c, lp_log_open(scope, &sink));
+	}
+	lp_scope_close(&scope);
+	return status;
+}

@@ -1,0 +1,63 @@
+/* runner/jobs - one job at a time off the loop, a few more wait, the rest are refused.
+ *
+ * Owns each job from lp_jobs_add until its result was told or nobody wants it any more. */
+#ifndef LPD_RUNNER_JOBS_H
+#define LPD_RUNNER_JOBS_H
+
+#include <lpd/base/log.h>
+#include <lpd/io/loop.h>
+
+#include "ask.h"
+#include "studio.h"
+
+#define LP_JOBS_WAITING 16
+#define LP_JOB_IMAGES 10		/* of one request */
+
+enum lp_job_kind { LP_JOB_SKETCH, LP_JOB_UPSCALE };
+
+struct lp_job {
+	struct lp_scope *scope;		/* a root of its own: a thread works in it */
+	enum lp_job_kind kind;
+	const struct lp_offer *model;
+	struct lp_ask ask;
+	int w, h, images;		/* of a sketch */
+	uint64_t seed;
+	struct lp_image *picture;	/* of an upscale; read in the thread */
+	struct lp_stop stop;
+	/* The result, once told: */
+	enum lp_code code;
+	struct lp_err err;
+	struct lp_buf json;
+	/* Who waits; NULL: nobody any more. */
+	void (*on_done)(void *self, struct lp_job *job);
+	void *self;
+	struct lp_jobs *jobs;
+	struct lp_link link;
+	int64_t started;
+};
+
+struct lp_jobs_want {
+	struct lp_loop *loop;
+	struct lp_log *log;
+	void (*on_idle)(void *self);	/* nothing runs and nothing waits; may be NULL */
+	void *self;
+};
+
+struct lp_jobs;
+
+struct lp_jobs *lp_jobs_open(struct lp_scope *scope, const struct lp_jobs_want *want);
+/* The studio used by jobs that start from now on; only when nothing runs. */
+void lp_jobs_use(struct lp_jobs *jobs, const struct lp_studio *studio);
+bool lp_jobs_idle(const struct lp_jobs *jobs);
+int lp_jobs_count(const struct lp_jobs *jobs);		/* running and waiting */
+
+struct lp_job *lp_job_new(void);
+void lp_job_free(struct lp_job **job);			/* of one that was not added */
+/* False: too many wait; the job stays the caller's. */
+bool lp_jobs_add(struct lp_jobs *jobs, struct lp_job *job);
+/* Nobody wants it: on_done is not called.  What runs is told to stop. */
+void lp_job_abandon(struct lp_job *job);
+/* Abandon all. */
+void lp_jobs_stop(struct lp_jobs *jobs);
+
+#endif

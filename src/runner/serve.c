@@ -1,0 +1,463 @@
+#include "serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <lpd/base/json.h>
+#include <lpd/base/random.h>
+#include <lpd/io/router.h>
+#include <lpd/io/server.h>
+
+#include "ask.h"
+#include "jobs.h"
+#include "picture.h"
+#include "studio.h"
+
+#define JSON_BODY (1 << 20)
+#define FORM_BODY ((int64_t)LP_PICTURE_BYTES + (2 << 20))
+#define WIDTH 1024		/* when the request says nothing, as ai-runner has it */
+#define HEIGHT 576
+
+struct lp_serve {
+	struct lp_scope *scope, *studio_scope;
+	struct lp_serve_want want;
+	struct lp_studio *studio;
+	struct timespec studio_of;	/* when the models folder was last written, as the studio saw it */
+	struct lp_jobs *jobs;
+	struct lp_server *server;
+	bool stopping;
+};
+
+/* A request that is being read, then waits for its job; in the exchange's scope. */
+struct intake {
+	struct lp_serve *serve;
+	struct lp_exchange *ex;
+	enum lp_job_kind kind;
+	struct lp_buf body;
+	struct lp_job *job;		/* NULL: not there yet, or told */
+	bool replied;
+};
+
+/* ---- answers ---- */
+
+static void reply_json(struct lp_exchange *ex, int status, struct lp_span body)
+{
+	struct lp_header headers[2] = {
+		{ .name = LP_SPAN("content-type"), .value = LP_SPAN("application/json") },
+		{ .name = LP_SPAN("www-authenticate"), .value = LP_SPAN("Bearer") },
+	};
+
+	if (status == 503)
+		headers[1] = (struct lp_header){ .name = LP_SPAN("retry-after"), .value = LP_SPAN("2") };
+	lp_reply_head(ex, status, (int64_t)body.len, headers, status == 401 || status == 503 ? 2 : 1);
+	lp_reply_write(ex, body);
+	lp_reply_end(ex);
+}
+
+static void reply_denial(struct intake *in, struct lp_denial *d)
+{
+	in->replied = true;
+	reply_json(in->ex, d->status, lp_buf_span(&d->json));
+	lp_buf_clear(&d->json);
+}
+
+/* An error of ours in ai-runner's words. */
+static void reply_err(struct intake *in, const struct lp_err *e)
+{
+	struct lp_denial d = { .status = 0 };
+	int status = lp_code_status(e->code);
+	bool ours = status >= 500 && status != 503;
+
+	lp_deny(&d, status == 502 || status == 504 ? 500 : status, "%s",
+		!ours ? lp_err_words(e) : in->kind == LP_JOB_SKETCH ? "Text-to-image pipeline error." : "Upscale pipeline error.");
+	reply_denial(in, &d);
+}
+
+static void write_model(struct lp_buf *to, const struct lp_offer *offer)
+{
+	lp_buf_fmt(to, "{\"name\":\"%s\",\"pipeline\":\"%s\",\"engine\":\"%s\",\"fallback\":%s,\"why\":", offer->row->name,
+		   offer->row->pipeline, offer->engine, offer->fallback ? "true" : "false");
+	lp_json_write_str(to, lp_span(offer->why));
+	lp_buf_add_text(to, ",\"licence\":");
+	lp_json_write_str(to, lp_span(offer->row->licence));
+	lp_buf_add_text(to, ",\"is_not\":");
+	lp_json_write_str(to, lp_span(offer->row->is_not));
+	lp_buf_add_char(to, '}');
+}
+
+/* ---- the studio, opened anew when models were fetched meanwhile ---- */
+
+static struct timespec written(const struct lp_serve *s)
+{
+	struct stat is;
+
+	return stat(s->want.models, &is) == 0 ? is.st_mtim : (struct timespec){ .tv_sec = 0 };
+}
+
+static enum lp_code open_studio(struct lp_serve *s, struct lp_err *e)
+{
+	struct lp_scope *scope = lp_scope_open(s->scope, "studio");
+	struct timespec of = written(s);
+	struct lp_studio *studio;
+	const struct lp_offer *offers;
+	enum lp_code code = lp_studio_open(scope, &studio, s->want.models, e);
+
+	if (code != LP_OK) {
+		lp_scope_close(&scope);
+		return code;
+	}
+	lp_scope_close(&s->studio_scope);
+	s->studio_scope = scope;
+	s->studio = studio;
+	s->studio_of = of;
+	lp_jobs_use(s->jobs, studio);
+	int n = lp_studio_offers(studio, &offers);
+
+	for (int i = 0; i < n; i++)
+		lp_log_kv(s->want.log, offers[i].fallback ? LP_UNUSUAL : LP_INFO, "model", "name", offers[i].row->name, "engine",
+			  offers[i].engine, "why", offers[i].why, NULL);
+	return LP_OK;
+}
+
+static void refresh(struct lp_serve *s)
+{
+	struct timespec now = written(s);
+	struct lp_err e;
+
+	if (!lp_jobs_idle(s->jobs) || (now.tv_sec == s->studio_of.tv_sec && now.tv_nsec == s->studio_of.tv_nsec))
+		return;
+	if (open_studio(s, &e) != LP_OK)
+		lp_log_kv(s->want.log, LP_UNUSUAL, "models not opened", "why", lp_err_words(&e), NULL);
+}
+
+/* ---- GET ---- */
+
+static void on_health(void *self, struct lp_exchange *ex)
+{
+	struct lp_serve *s = self;
+	const struct lp_offer *offers;
+	struct lp_buf body = { .len = 0 };
+
+	refresh(s);
+	int n = lp_studio_offers(s->studio, &offers);
+
+	lp_buf_add_text(&body, "{\"status\":\"OK\",\"models\":[");
+	for (int i = 0; i < n; i++) {
+		if (i)
+			lp_buf_add_char(&body, ',');
+		write_model(&body, &offers[i]);
+	}
+	lp_buf_fmt(&body, "],\"jobs\":%d}", lp_jobs_count(s->jobs));
+	reply_json(ex, 200, lp_buf_span(&body));
+	lp_buf_clear(&body);
+}
+
+/* Which pipeline and model this is; with several, what the environment says, else the first. */
+static void write_identity(const struct lp_serve *s, struct lp_buf *to)
+{
+	const struct lp_offer *offers;
+	int n = lp_studio_offers(s->studio, &offers);
+	const char *pipeline = s->want.pipeline ? s->want.pipeline : n ? offers[0].row->pipeline : "";
+	const char *model = s->want.model_id ? s->want.model_id : n ? offers[0].row->name : "";
+
+	lp_buf_add_text(to, "{\"pipeline\":");
+	lp_json_write_str(to, lp_span(pipeline));
+	lp_buf_add_text(to, ",\"model_id\":");
+	lp_json_write_str(to, lp_span(model));
+}
+
+static void on_version(void *self, struct lp_exchange *ex)
+{
+	struct lp_buf body = { .len = 0 };
+
+	write_identity(self, &body);
+	lp_buf_add_text(&body, ",\"version\":\"" LPD_VERSION "\"}");
+	reply_json(ex, 200, lp_buf_span(&body));
+	lp_buf_clear(&body);
+}
+
+static void reply_hardware(struct lp_serve *s, struct lp_exchange *ex, const char *key)
+{
+	struct lp_buf body = { .len = 0 };
+
+	write_identity(s, &body);
+	lp_buf_fmt(&body, ",\"%s\":{}}", key);	/* no GPU is used, so none is told */
+	reply_json(ex, 200, lp_buf_span(&body));
+	lp_buf_clear(&body);
+}
+
+static void on_hardware(void *self, struct lp_exchange *ex)
+{
+	reply_hardware(self, ex, "gpu_info");
+}
+
+static void on_stats(void *self, struct lp_exchange *ex)
+{
+	reply_hardware(self, ex, "gpu_stats");
+}
+
+/* ---- POST ---- */
+
+/* Compared whole, so that the time tells nothing of where it differs. */
+static bool same_secret(struct lp_span a, struct lp_span b)
+{
+	unsigned char differs = a.len != b.len;
+
+	for (size_t i = 0; i < a.len; i++)
+		differs |= (unsigned char)(a.at[i] ^ b.at[b.len ? i % b.len : 0]);
+	return !differs && b.len;
+}
+
+static bool authorised(const struct intake *in)
+{
+	const char *token = in->serve->want.token;
+	struct lp_span value = lp_exchange_header(in->ex, "authorization");
+
+	if (!token || !*token)
+		return true;
+	if (!lp_span_starts(value, "Bearer ") && !lp_span_starts(value, "bearer "))
+		return false;
+	return same_secret(lp_span_trim(lp_span_skip(value, 7)), lp_span(token));
+}
+
+static bool blank(struct lp_span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!strchr(" \t\r\n", text.at[i]))
+			return false;
+	}
+	return true;
+}
+
+static void check_model(struct intake *in, struct lp_job *job, struct lp_denial *d)
+{
+	const char *pipeline = in->kind == LP_JOB_SKETCH ? "text-to-image" : "upscale";
+	struct lp_span asked = job->ask.at[LP_ASK_MODEL].text;
+
+	job->model = asked.len ? lp_studio_find(in->serve->studio, asked) : lp_studio_default(in->serve->studio, pipeline);
+	if (job->model && strcmp(job->model->row->pipeline, pipeline) != 0)
+		job->model = NULL;
+	if (!job->model)
+		lp_deny(d, 400, "pipeline %s: no model %.*s is loaded here", pipeline, (int)(asked.len < 80 ? asked.len : 80), asked.at);
+}
+
+static void check_sketch(struct lp_job *job, struct lp_denial *d)
+{
+	const struct lp_ask_value *v = job->ask.at;
+	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH, h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
+	int64_t n = v[LP_ASK_IMAGES].given && v[LP_ASK_IMAGES].i > 1 ? v[LP_ASK_IMAGES].i : 1;
+	struct lp_span loras = lp_span_trim(v[LP_ASK_LORAS].text);
+
+	if (w < LP_SIDE_LEAST || w > LP_SIDE_MOST || h < LP_SIDE_LEAST || h > LP_SIDE_MOST)
+		lp_deny(d, 400, "width and height must be %d to %d", LP_SIDE_LEAST, LP_SIDE_MOST);
+	else if (n > LP_JOB_IMAGES)
+		lp_deny(d, 400, "num_images_per_prompt must be at most %d", LP_JOB_IMAGES);
+	else if (loras.len && !lp_span_is(loras, "{}"))
+		lp_deny(d, 400, "this model takes no loras");
+	job->w = (int)w;
+	job->h = (int)h;
+	job->images = (int)n;
+}
+
+static void check_seed(struct lp_job *job, struct lp_denial *d)
+{
+	const struct lp_ask_value *seed = &job->ask.at[LP_ASK_SEED];
+	uint32_t drawn;
+
+	lp_random(&drawn, sizeof drawn);
+	if (seed->given && seed->i < 0)
+		lp_deny(d, 400, "seed must not be negative");
+	/* An upscale's 0 means that none was given (ai-http-api 3.3). */
+	bool given = seed->given && (job->kind == LP_JOB_SKETCH || seed->i != 0);
+
+	job->seed = given ? (uint64_t)seed->i : drawn;
+}
+
+/* In ai-runner's order: the body, the prompt, who asks, the model, the limits. */
+static void check(struct intake *in, struct lp_job *job, struct lp_denial *d)
+{
+	if (d->status == 0 && in->kind == LP_JOB_SKETCH && blank(job->ask.at[LP_ASK_PROMPT].text))
+		lp_deny(d, 400, "Prompt must be provided.");
+	if (d->status == 0 && !authorised(in))
+		lp_deny(d, 401, "Invalid bearer token.");
+	if (d->status == 0)
+		check_model(in, job, d);
+	if (d->status == 0)
+		check_seed(job, d);
+	if (d->status == 0 && in->kind == LP_JOB_SKETCH)
+		check_sketch(job, d);
+	if (d->status == 0 && in->serve->stopping)
+		lp_deny(d, 503, "the runner is going down");
+}
+
+static void on_job_done(void *self, struct lp_job *job)
+{
+	struct intake *in = self;
+
+	in->job = NULL;
+	if (job->code != LP_OK) {
+		reply_err(in, &job->err);
+		return;
+	}
+	in->replied = true;
+	reply_json(in->ex, 200, lp_buf_span(&job->json));
+}
+
+/* The body is borrowed from the intake, so it is copied to where the thread works. */
+static void take(struct intake *in)
+{
+	struct lp_job *job = lp_job_new();
+	struct lp_denial d = { .status = 0 };
+	struct lp_span type = lp_exchange_header(in->ex, "content-type"), body = lp_span_dup(job->scope, lp_buf_span(&in->body));
+
+	lp_buf_clear(&in->body);
+	job->kind = in->kind;
+	if (in->kind == LP_JOB_UPSCALE)
+		lp_ask_read_form(job->scope, &job->ask, type, body, &d);
+	else if (type.at && !lp_media_is(type, "application/json"))
+		lp_ask_read_json(job->scope, &job->ask, LP_SPAN("\"\""), &d);	/* text is no object: 422 */
+	else
+		lp_ask_read_json(job->scope, &job->ask, body, &d);
+	check(in, job, &d);
+	job->on_done = on_job_done;
+	job->self = in;
+	if (d.status == 0 && lp_jobs_add(in->serve->jobs, job)) {
+		in->job = job;
+		return;
+	}
+	if (d.status == 0)
+		lp_deny(&d, 503, "%d jobs wait already", LP_JOBS_WAITING);
+	lp_job_free(&job);
+	reply_denial(in, &d);
+}
+
+static void on_event(void *self)
+{
+	struct intake *in = self;
+
+	if (lp_exchange_gone(in->ex)) {
+		if (in->job)
+			lp_job_abandon(in->job);
+		in->job = NULL;
+		in->replied = true;
+	}
+	if (in->replied || in->job)
+		return;
+	for (struct lp_span got; (got = lp_exchange_read(in->ex)).len;) {
+		lp_buf_add_span(&in->body, got);
+		lp_exchange_consume(in->ex, got.len);
+	}
+	switch (lp_exchange_body(in->ex)) {
+	case LP_BODY_MORE:
+		break;
+	case LP_BODY_BROKEN:
+		reply_err(in, lp_exchange_err(in->ex));
+		break;
+	case LP_BODY_END:
+		take(in);
+		break;
+	}
+}
+
+static void free_body(void *arg)
+{
+	lp_buf_clear(arg);
+}
+
+static void begin(struct lp_serve *s, struct lp_exchange *ex, enum lp_job_kind kind)
+{
+	struct intake *in = lp_new(lp_exchange_scope(ex), struct intake);
+
+	in->serve = s;
+	in->ex = ex;
+	in->kind = kind;
+	lp_defer(lp_exchange_scope(ex), free_body, &in->body);
+	lp_exchange_watch(ex, on_event, in);
+}
+
+static void on_sketch(void *self, struct lp_exchange *ex)
+{
+	begin(self, ex, LP_JOB_SKETCH);
+}
+
+static void on_upscale(void *self, struct lp_exchange *ex)
+{
+	begin(self, ex, LP_JOB_UPSCALE);
+}
+
+/* ---- opening ---- */
+
+static struct lp_router *routes(struct lp_serve *s)
+{
+	static const struct {
+		const char *method, *path, *slashed;
+		int64_t limit;
+		void (*handle)(void *self, struct lp_exchange *ex);
+	} all[] = {
+		{ "GET", "/health", "/health/", 0, on_health },
+		{ "GET", "/version", "/version/", 0, on_version },
+		{ "GET", "/hardware/info", "/hardware/info/", 0, on_hardware },
+		{ "GET", "/hardware/stats", "/hardware/stats/", 0, on_stats },
+		{ "POST", "/text-to-image", "/text-to-image/", JSON_BODY, on_sketch },
+		{ "POST", "/upscale", "/upscale/", FORM_BODY, on_upscale },
+	};
+	struct lp_router *router = lp_router_open(s->scope);
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct lp_route route = { .method = all[i].method, .path = all[i].path, .body_limit = all[i].limit,
+					  .handle = all[i].handle, .self = s };
+
+		lp_router_add(router, &route);
+		route.path = all[i].slashed;
+		lp_router_add(router, &route);
+	}
+	return router;
+}
+
+static void on_idle(void *self)
+{
+	struct lp_serve *s = self;
+
+	if (s->stopping)
+		lp_loop_stop(s->want.loop);
+}
+
+enum lp_code lp_serve_open(struct lp_scope *scope, struct lp_serve **out, const struct lp_serve_want *want,
+			   struct lp_err *e)
+{
+	struct lp_serve *s = lp_new(scope, struct lp_serve);
+	struct lp_jobs_want jobs = { .loop = want->loop, .log = want->log, .on_idle = on_idle, .self = s };
+	struct lp_server_want server = { .handle = lp_router_handle, .log = want->log };
+
+	*out = NULL;
+	s->scope = scope;
+	s->want = *want;
+	s->jobs = lp_jobs_open(scope, &jobs);
+	enum lp_code code = open_studio(s, e);
+
+	if (code == LP_OK)
+		code = lp_url_parse_address(scope, &server.address, lp_span(want->listen), 8000, e);
+	server.self = routes(s);
+	if (code == LP_OK)
+		code = lp_server_open(scope, &s->server, want->loop, &server, e);
+	if (code == LP_OK)
+		*out = s;
+	return code;
+}
+
+int lp_serve_port(const struct lp_serve *serve)
+{
+	return lp_server_port(serve->server);
+}
+
+void lp_serve_stop(void *serve)
+{
+	struct lp_serve *s = serve;
+
+	s->stopping = true;
+	lp_server_drain(s->server);
+	lp_jobs_stop(s->jobs);
+	if (lp_jobs_idle(s->jobs))
+		lp_loop_stop(s->want.loop);
+}
