@@ -24,6 +24,9 @@ struct lp_call_request {	/* what a wire reads of a call when it takes it */
 	bool body_streamed;
 	int64_t body_length;
 	size_t window;
+	/* What client.c chooses a connection by. */
+	bool h2_only, h1_only;
+	int64_t idle_retire;		/* 0: the client's */
 };
 
 /* call.c, used by client.c and the wires */
@@ -48,5 +51,15 @@ struct lp_loop *lp_client_loop(struct lp_client *client);
 struct lp_link *lp_call_wire_link(struct lp_call *call);
 struct lp_call *lp_call_wire_of_link(struct lp_link *link);
 bool lp_call_wire_retried(struct lp_call *call);	/* marks and tells: was it started anew before? */
+
+/* More that client.c says of a call, and the simulator need not:
+ * it waits for one of many busy connections, not for one to open: connect_time does not run; */
+void lp_call_wire_queued(struct lp_call *call, bool queued);
+/* it is bound to a connection that has carried others and idled since (that may have died unseen); */
+void lp_call_wire_on_idle(struct lp_call *call);
+/* and asks: it is started anew since such a connection died, so that only a fresh one will do. */
+bool lp_call_wire_wants_fresh(const struct lp_call *call);
+/* What client.c notes of a waiting call: its pool. */
+void **lp_call_wire_pool(struct lp_call *call);
 
 #endif

@@ -46,7 +46,8 @@ int64_t lp_grpc_timeout(struct lp_span value);
 struct lp_grpc_want {
 	const char *path;
 	struct lp_span message;		/* copied */
-	int64_t timeout;		/* sent as grpc-timeout and enforced here */
+	int64_t timeout;		/* sent as grpc-timeout and enforced here; 0 or LP_NEVER: none */
+	bool idempotent;		/* as lp_call_want */
 };
 
 struct lp_grpc_call;
@@ -55,6 +56,12 @@ struct lp_grpc_call;
 struct lp_grpc_call *lp_grpc_start(struct lp_scope *scope, struct lp_client *client, const struct lp_url *base,
 				   const struct lp_grpc_want *want, void (*on_done)(void *self), void *self);
 enum lp_code lp_grpc_result(struct lp_grpc_call *call, struct lp_span *message, struct lp_err *e);
+/* A server stream: on_event after each change, until lp_grpc_over(); then lp_grpc_result (message NULL) says
+ * how it ended.  Nothing is expected before the first message, which may be hours away. */
+struct lp_grpc_call *lp_grpc_stream(struct lp_scope *scope, struct lp_client *client, const struct lp_url *base,
+				    const struct lp_grpc_want *want, void (*on_event)(void *self), void *self);
+bool lp_grpc_next(struct lp_grpc_call *call, struct lp_span *message);	/* until the next, or event */
+bool lp_grpc_over(const struct lp_grpc_call *call);
 int lp_grpc_status(const struct lp_grpc_call *call);			/* -1: none came */
 struct lp_span lp_grpc_words(const struct lp_grpc_call *call);		/* the peer's grpc-message, decoded */
 

@@ -15,10 +15,6 @@
 #include "listen.h"
 #include "wires.h"
 
-/* Until http2_server.c is there. */
-#pragma weak lp_http2_server_open
-#pragma weak lp_http2_server_ops
-
 #define ACCEPT_TURN 64			/* connections taken in one turn */
 #define OVERFLOW_MAX 64			/* refusals in words per OVERFLOW_TIME; further ones are silent */
 #define OVERFLOW_TIME (2 * LP_SEC)	/* as long as a finishing conn may last */
@@ -112,8 +108,6 @@ static void hand_over(struct served *s, bool h2, struct lp_span first)
 
 	lp_timer_clear(&s->limit);
 	s->conn = NULL;
-	if (!lp_http2_server_open)
-		h2 = false;
 	s->ops = h2 ? &lp_http2_server_ops : &lp_http1_server_ops;
 	s->wire = h2 ? lp_http2_server_open(&want, conn, first) : lp_http1_server_open(&want, conn, first);
 	if (server->draining)

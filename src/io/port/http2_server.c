@@ -1,0 +1,685 @@
+/* HTTP/2 as a server: each stream is an exchange.
+ *
+ * What the peer may make us do for nothing is bounded: streams by SETTINGS, resets, pings, settings and
+ * broken frames by a bucket, heads by bytes, everything by a deadline. */
+#include <string.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/base/mem.h>
+#include <lpd/io/timer.h>
+
+#include "bucket.h"
+#include "http2.h"
+#include "http_head.h"
+#include "wires.h"
+
+#define TARGET_MAX (8 * 1024)
+#define DRAIN_TIME LP_SEC	/* from the first GOAWAY to the final one, when the peer answers no ping */
+
+/* How often a peer may do what costs us and brings nothing.  An honest one cancels whole batches at once, so
+ * the burst is a multiple of the stream limit. */
+#define BURST_PER_STREAM 16
+#define RATE_PER_STREAM 4
+
+struct server {
+	struct lp_h2 h2;		/* first: nghttp2's callbacks get it */
+	struct lp_server_conn_want want;
+	struct lp_server_limits limits;
+	struct lp_list streams;
+	int n_streams;
+	bool draining, final_sent, ended;
+	struct lp_ready closed;
+	struct lp_timer timer;
+	struct lp_bucket bucket;
+	int64_t head_since;		/* a head, or the preface, is awaited since then; 0: neither */
+	int64_t idle_since;
+};
+
+struct stream {
+	struct lp_link link;
+	struct server *server;
+	struct lp_exchange *ex;		/* NULL: refused, or the exchange let go */
+	struct lp_h2_out out;
+	struct lp_header *trailers;	/* one block with their text */
+	int n_trailers;
+	int32_t id;
+	bool head_request, bodyless;	/* no DATA may follow our HEADERS */
+	bool replied;			/* END_STREAM has been framed */
+	bool received;			/* END_STREAM has come */
+	int64_t last_sent;
+};
+
+/* ---- limits ---- */
+
+static void count_refused(struct server *server, const char *reason)
+{
+	if (server->want.metrics)
+		lp_metric_add(server->want.metrics, LP_M_HTTP_REFUSED, LP_LABELS(reason), 1);
+}
+
+/* One more frame that an attacker sends cheaply. */
+static void charge(struct server *server)
+{
+	if (lp_bucket_take(&server->bucket, lp_mono(server->want.loop)))
+		return;
+	if (!server->h2.dead)
+		count_refused(server, "flood");
+	server->h2.dead = true;
+	nghttp2_session_terminate_session(server->h2.session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void fill_limits(struct server *server)
+{
+	struct lp_server_limits *l = &server->limits;
+
+	*l = *server->want.limits;
+	l->streams = l->streams ? l->streams : 250;
+	l->header_bytes = l->header_bytes ? l->header_bytes : 128 * 1024;
+	l->header_time = l->header_time ? l->header_time : 10 * LP_SEC;
+	l->write_stall = l->write_stall ? l->write_stall : 60 * LP_SEC;
+	l->idle_time = l->idle_time ? l->idle_time : 10 * LP_MIN;
+	lp_bucket_init(&server->bucket, lp_mono(server->want.loop), (int64_t)l->streams * BURST_PER_STREAM,
+		       (int64_t)l->streams * RATE_PER_STREAM);
+}
+
+/* ---- streams ---- */
+
+static struct stream *stream_open(struct server *server, int32_t id)
+{
+	struct stream *stream = lp_mem_zeroed(1, sizeof(*stream));
+
+	stream->server = server;
+	stream->id = id;
+	stream->out.stream = stream;
+	stream->last_sent = lp_mono(server->want.loop);
+	lp_list_add(&server->streams, &stream->link);
+	server->n_streams++;
+	nghttp2_session_set_stream_user_data(server->h2.session, id, stream);
+	return stream;
+}
+
+static void stream_free(struct stream *stream)
+{
+	struct server *server = stream->server;
+
+	lp_link_out(&stream->link);
+	server->n_streams--;
+	server->idle_since = lp_mono(server->want.loop);
+	lp_h2_out_cut(&stream->out);
+	lp_mem_free(stream->trailers);
+	lp_mem_free(stream);
+}
+
+static void stream_gone(struct stream *stream, enum lp_code why, const char *words)
+{
+	struct lp_exchange *ex = stream->ex;
+
+	stream->ex = NULL;
+	if (ex)
+		lp_exchange_wire_gone(ex, why, words);
+}
+
+static void stream_reset(struct stream *stream, uint32_t error)
+{
+	nghttp2_submit_rst_stream(stream->server->h2.session, NGHTTP2_FLAG_NONE, stream->id, error);
+	lp_h2_dirty(&stream->server->h2);
+}
+
+/* ---- what the exchange asks of its stream ---- */
+
+static void on_consumed(void *self, size_t n)
+{
+	struct stream *stream = self;
+
+	if (!n)
+		return;		/* "send me the body": an h2 client does so anyway */
+	nghttp2_session_consume_stream(stream->server->h2.session, stream->id, n);
+	lp_h2_dirty(&stream->server->h2);
+}
+
+static void send_head(struct stream *stream, int status, int64_t length, struct lp_headers headers)
+{
+	struct server *server = stream->server;
+	const char digits[3] = { (char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10) };
+	struct lp_h2_fields fields;
+
+	lp_h2_fields_init(&fields, headers.n + 3);
+	lp_h2_fields_add(&fields, LP_SPAN(":status"), lp_span_of(digits, sizeof(digits)), false);
+	lp_h2_fields_add_all(&fields, headers);
+	lp_h2_fields_add(&fields, LP_SPAN("date"), lp_http_date(server->want.date, lp_wall(server->want.loop)), false);
+	if (length >= 0 && status != 204)
+		lp_h2_fields_add_length(&fields, length);
+	stream->bodyless = stream->head_request || length == 0 || status == 204 || status == 304;
+	nghttp2_data_provider body = lp_h2_provider(&stream->out);
+	nghttp2_submit_response(server->h2.session, stream->id, fields.at, fields.n, stream->bodyless ? NULL : &body);
+	lp_h2_fields_clear(&fields);
+	lp_h2_dirty(&server->h2);
+}
+
+static void on_head(void *self, int status, int64_t length, struct lp_headers headers)
+{
+	send_head(self, status, length, headers);
+}
+
+static void resume(struct stream *stream)
+{
+	/* Fails when the stream does not wait, which is fine. */
+	nghttp2_session_resume_data(stream->server->h2.session, stream->id);
+	lp_h2_dirty(&stream->server->h2);
+}
+
+static void on_data(void *self, struct lp_span bytes)
+{
+	struct stream *stream = self;
+
+	if (stream->bodyless || stream->out.ended || !bytes.len)
+		return;
+	if (!lp_h2_out_left(&stream->out))
+		stream->last_sent = lp_mono(stream->server->want.loop);
+	lp_h2_out_add(&stream->out, bytes);
+	resume(stream);
+}
+
+/* Trailers wait until the last byte is framed. */
+static void keep_trailers(struct stream *stream, struct lp_headers trailers)
+{
+	size_t size = (size_t)trailers.n * sizeof(struct lp_header);
+	size_t text = size;
+
+	for (int i = 0; i < trailers.n; i++)
+		size += trailers.at[i].name.len + trailers.at[i].value.len;
+	stream->trailers = lp_mem_get(size);
+	char *at = (char *)stream->trailers + text;
+	for (int i = 0; i < trailers.n; i++) {
+		const struct lp_header *from = &trailers.at[i];
+		struct lp_header *to = &stream->trailers[i];
+
+		*to = (struct lp_header){ { at, from->name.len }, { at + from->name.len, from->value.len }, from->secret };
+		memcpy(at, from->name.at, from->name.len);
+		at += from->name.len;
+		if (from->value.len)
+			memcpy(at, from->value.at, from->value.len);
+		at += from->value.len;
+	}
+	stream->n_trailers = trailers.n;
+}
+
+static void on_end(void *self, struct lp_headers trailers)
+{
+	struct stream *stream = self;
+
+	if (stream->bodyless || stream->out.ended)
+		return;
+	stream->out.ended = true;
+	stream->out.trailers = trailers.n > 0;
+	if (trailers.n > 0)
+		keep_trailers(stream, trailers);
+	resume(stream);
+}
+
+static void send_trailers(void *self)
+{
+	struct stream *stream = self;
+	struct lp_h2_fields fields;
+
+	lp_h2_fields_init(&fields, stream->n_trailers);
+	lp_h2_fields_add_all(&fields, (struct lp_headers){ stream->trailers, stream->n_trailers });
+	nghttp2_submit_trailer(stream->server->h2.session, stream->id, fields.at, fields.n);
+	lp_h2_fields_clear(&fields);
+}
+
+static size_t on_room_asked(const void *self)
+{
+	const struct stream *stream = self;
+
+	return lp_h2_out_room(&stream->out);
+}
+
+static void on_room(void *self)
+{
+	struct stream *stream = self;
+
+	if (stream->ex)
+		lp_exchange_wire_room(stream->ex);
+}
+
+static void on_abort(void *self, enum lp_code why)
+{
+	struct stream *stream = self;
+
+	stream->ex = NULL;
+	lp_h2_out_cut(&stream->out);
+	stream_reset(stream, why == LP_TIMEOUT || why == LP_DEADLINE ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+}
+
+static const struct lp_exchange_wire wire = {
+	.consumed = on_consumed,
+	.head = on_head,
+	.data = on_data,
+	.end = on_end,
+	.room = on_room_asked,
+	.abort = on_abort,
+};
+
+/* ---- what comes from the peer ---- */
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct server *server = user;
+
+	(void)session;
+	lp_h2_head_clear(&server->h2.head);
+	server->head_since = lp_mono(server->want.loop);
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+		stream_open(server, frame->hd.stream_id);
+	return 0;
+}
+
+/* An answer of the transport's own, for a request that becomes no exchange. */
+static void refuse(struct stream *stream, int status, const char *reason)
+{
+	count_refused(stream->server, reason);
+	send_head(stream, status, 0, (struct lp_headers){ NULL, 0 });
+}
+
+/* :authority takes the place of host, and of the last pseudo-header. */
+static struct lp_headers with_host(struct lp_h2_head *head)
+{
+	struct lp_headers fields = lp_h2_head_fields(head);
+	struct lp_span authority = lp_h2_head_pseudo(head, ":authority");
+	struct lp_header *first = head->at + (head->n - fields.n);
+
+	if (!authority.at)
+		return fields;
+	for (int i = 0; i < fields.n; i++) {
+		if (lp_span_is(first[i].name, "host")) {
+			first[i].value = authority;
+			return fields;
+		}
+	}
+	first--;	/* there are at least three pseudo-headers */
+	*first = (struct lp_header){ LP_SPAN("host"), authority, false };
+	return (struct lp_headers){ first, fields.n + 1 };
+}
+
+static void open_exchange(struct server *server, struct stream *stream)
+{
+	struct lp_h2_head *in = &server->h2.head;
+	struct lp_exchange_head head = {
+		.method = lp_h2_head_pseudo(in, ":method"),
+		.target = lp_h2_head_pseudo(in, ":path"),
+		.no_body = stream->received,
+		.h2 = true,
+		.tls = lp_conn_is_tls(server->h2.conn),
+		.peer = lp_conn_peer(server->h2.conn),
+	};
+
+	if (in->too_large) {
+		refuse(stream, 431, "headers");
+		return;
+	}
+	if (!head.target.at) {		/* CONNECT */
+		refuse(stream, 501, "connect");
+		return;
+	}
+	if (head.target.len > TARGET_MAX) {
+		refuse(stream, 414, "target");
+		return;
+	}
+	stream->out.on_room = on_room;
+	stream->out.on_end = send_trailers;
+	stream->head_request = lp_span_is(head.method, "HEAD");
+	head.headers = with_host(in);
+	head.length = lp_h2_head_length(head.headers);
+	if (stream->received)
+		head.length = 0;
+	stream->ex = lp_exchange_wire_open(server->want.scope, server->want.owner, &wire, stream, &head);
+}
+
+static void request_ended(struct stream *stream)
+{
+	stream->received = true;
+	if (stream->ex)
+		lp_exchange_wire_body_end(stream->ex);
+}
+
+static void on_headers(struct server *server, const nghttp2_frame *frame)
+{
+	struct stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
+	bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+	server->head_since = 0;
+	if (stream && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		stream->received = last;
+		open_exchange(server, stream);
+	} else if (stream && last) {
+		request_ended(stream);		/* a request's trailers mean nothing to us */
+	}
+	lp_h2_head_clear(&server->h2.head);
+}
+
+static void send_final(struct server *server)
+{
+	if (server->final_sent)
+		return;
+	server->final_sent = true;
+	nghttp2_submit_goaway(server->h2.session, NGHTTP2_FLAG_NONE,
+			      nghttp2_session_get_last_proc_stream_id(server->h2.session), NGHTTP2_NO_ERROR, NULL, 0);
+	lp_h2_dirty(&server->h2);
+}
+
+static void on_data_frame(struct server *server, const nghttp2_frame *frame)
+{
+	struct stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
+
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+		if (stream)
+			request_ended(stream);
+	} else if (frame->hd.length == 0) {
+		charge(server);
+	}
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	struct server *server = user;
+
+	(void)session;
+	switch (frame->hd.type) {
+	case NGHTTP2_HEADERS:
+		on_headers(server, frame);
+		break;
+	case NGHTTP2_DATA:
+		on_data_frame(server, frame);
+		break;
+	case NGHTTP2_SETTINGS:
+		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+			charge(server);
+		server->head_since = 0;
+		break;
+	case NGHTTP2_PING:
+		if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && server->draining)
+			send_final(server);
+		else
+			charge(server);
+		break;
+	case NGHTTP2_RST_STREAM:
+	case NGHTTP2_PRIORITY:
+		charge(server);
+		break;
+	}
+	return 0;
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+	(void)session;
+	(void)frame;
+	(void)error;
+	charge(user);
+	return 0;
+}
+
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len, void *user)
+{
+	struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
+
+	(void)flags;
+	(void)user;
+	nghttp2_session_consume_connection(session, len);
+	if (stream && stream->ex)
+		lp_exchange_wire_body(stream->ex, lp_span_of(bytes, len));
+	else
+		nghttp2_session_consume_stream(session, id, len);
+	return 0;
+}
+
+/* ---- what leaves ---- */
+
+/* The whole reply has been framed.  A request that still comes is stopped with NO_ERROR: the client keeps
+ * the answer (RFC 9113, 8.1). */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+		charge(user);	/* our own resets too: a peer may provoke them */
+	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+		return 0;
+	struct stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+	if (!stream)
+		return 0;
+	stream->last_sent = lp_mono(stream->server->want.loop);
+	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	stream->replied = true;
+	if (!stream->received)
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *user)
+{
+	struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
+
+	(void)user;
+	if (!stream)
+		return 0;
+	if (stream->replied && stream->ex)
+		lp_exchange_wire_done(stream->ex);
+	else
+		stream_gone(stream, LP_GONE, lp_h2_error_words(error));
+	nghttp2_session_set_stream_user_data(session, id, NULL);
+	stream_free(stream);
+	return 0;
+}
+
+/* ---- the connection's life ---- */
+
+static void run_closed(void *self)
+{
+	struct server *server = self;
+	void (*on_closed)(void *) = server->want.on_closed;
+	void *owner = server->want.self;
+
+	lp_mem_free(server);
+	on_closed(owner);
+}
+
+/* All streams end, the conn goes: nghttp2 would not call back for them (research: trap 4). */
+static void end_all(struct server *server, enum lp_code why, const char *words)
+{
+	server->ended = true;
+	lp_timer_clear(&server->timer);
+	lp_list_each(&server->streams, stream, struct stream, link) {
+		stream_gone(stream, why, words);
+		stream_free(stream);
+	}
+	lp_h2_close(&server->h2);
+}
+
+static void end(struct server *server, enum lp_code why, const char *words, bool orderly)
+{
+	if (server->ended)
+		return;
+	end_all(server, why, words);
+	if (orderly)
+		lp_conn_finish(server->h2.conn);
+	else
+		lp_conn_close(server->h2.conn);
+	/* After everything that is ready: the exchanges' last events come before their scope closes. */
+	lp_before_sleep(server->want.loop, &server->closed);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void arm(struct server *server)
+{
+	const struct lp_server_limits *l = &server->limits;
+	int64_t now = lp_mono(server->want.loop);
+	int64_t due = LP_NEVER;
+
+	if (server->head_since)
+		due = server->head_since + l->header_time;
+	if (server->n_streams || lp_conn_backlog(server->h2.conn))
+		due = earlier(due, now + l->write_stall / 4 + 1);
+	else
+		due = earlier(due, server->idle_since + l->idle_time);
+	if (server->draining && !server->final_sent)
+		due = earlier(due, now + DRAIN_TIME);
+	if (!lp_timer_is_set(&server->timer) || server->timer.at > due)
+		lp_timer_set(&server->timer, server->want.loop, due - now);
+}
+
+static void after(void *self)
+{
+	struct server *server = self;
+
+	if (server->ended)
+		return;
+	bool over = !nghttp2_session_want_read(server->h2.session) && !nghttp2_session_want_write(server->h2.session);
+	if (over || (server->h2.dead && !nghttp2_session_want_write(server->h2.session)))
+		end(server, LP_GONE, "the connection ended", true);
+	else
+		arm(server);
+}
+
+/* A stream whose client opens no window holds its exchange for nothing. */
+static void end_stalled(struct server *server, int64_t now)
+{
+	lp_list_each(&server->streams, stream, struct stream, link) {
+		if (lp_h2_out_left(&stream->out) && now - stream->last_sent >= server->limits.write_stall) {
+			stream_gone(stream, LP_GONE, "the client does not read");
+			lp_h2_out_cut(&stream->out);
+			stream_reset(stream, NGHTTP2_CANCEL);
+		}
+	}
+}
+
+static void drain(void *self)
+{
+	struct server *server = self;
+
+	if (server->draining || server->ended)
+		return;
+	server->draining = true;
+	/* Requests that are on their way are still taken; the ping's answer tells that no more are. */
+	nghttp2_submit_shutdown_notice(server->h2.session);
+	nghttp2_submit_ping(server->h2.session, NGHTTP2_FLAG_NONE, NULL);
+	lp_timer_clear(&server->timer);
+	lp_h2_dirty(&server->h2);
+	arm(server);
+}
+
+static void fire(void *self)
+{
+	struct server *server = self;
+	const struct lp_server_limits *l = &server->limits;
+	struct lp_conn *conn = server->h2.conn;
+	int64_t now = lp_mono(server->want.loop);
+
+	if (server->head_since && now - server->head_since >= l->header_time) {
+		count_refused(server, "slow");
+		end(server, LP_SLOW_REQUEST, "the head did not come in time", true);
+		return;
+	}
+	if (lp_conn_backlog(conn) && now - lp_conn_last_write(conn) >= l->write_stall) {
+		end(server, LP_GONE, "the client does not read", false);
+		return;
+	}
+	end_stalled(server, now);
+	if (server->draining)
+		send_final(server);
+	else if (!server->n_streams && now - server->idle_since >= l->idle_time)
+		drain(server);
+	arm(server);
+}
+
+/* ---- the conn's callbacks ---- */
+
+static void on_bytes(void *self, struct lp_span bytes)
+{
+	struct server *server = self;
+
+	if (!server->ended)
+		lp_h2_receive(&server->h2, bytes);
+}
+
+static void on_conn_room(void *self)
+{
+	struct server *server = self;
+
+	lp_h2_dirty(&server->h2);
+}
+
+static void on_conn_end(void *self, enum lp_code why, const char *words)
+{
+	end(self, why == LP_OK ? LP_GONE : why, why == LP_OK ? "the client closed the connection" : words, why == LP_OK);
+}
+
+static const struct lp_conn_user conn_user = {
+	.on_bytes = on_bytes,
+	.on_room = on_conn_room,
+	.on_end = on_conn_end,
+};
+
+/* ---- what server.c asks ---- */
+
+static void session_open(struct server *server)
+{
+	nghttp2_session_callbacks *callbacks = lp_h2_callbacks();
+	nghttp2_option *option = lp_h2_options();
+
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_chunk);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_option_set_stream_reset_rate_limit(option, (uint64_t)server->bucket.burst, (uint64_t)server->bucket.rate);
+	int failed = nghttp2_session_server_new2(&server->h2.session, callbacks, server, option);
+	lp_assert(failed == 0);
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(option);
+}
+
+void *lp_http2_server_open(const struct lp_server_conn_want *want, struct lp_conn *conn, struct lp_span first)
+{
+	struct server *server = lp_mem_zeroed(1, sizeof(*server));
+
+	server->want = *want;
+	lp_list_init(&server->streams);
+	fill_limits(server);
+	server->closed = (struct lp_ready){ .run = run_closed, .self = server };
+	server->timer = (struct lp_timer){ .fire = fire, .self = server };
+	server->head_since = server->idle_since = lp_mono(want->loop);
+	server->h2.after = after;
+	server->h2.self = server;
+	lp_h2_open(&server->h2, want->loop, conn);
+	session_open(server);
+	lp_h2_settings(&server->h2, server->limits.streams, LP_H2_STREAM_WINDOW, server->limits.header_bytes);
+	lp_conn_use(conn, &conn_user, server);
+	if (first.len)
+		lp_h2_receive(&server->h2, first);
+	else
+		arm(server);
+	return server;
+}
+
+static void close_now(void *self)
+{
+	struct server *server = self;
+
+	lp_unready(&server->closed);
+	if (!server->ended) {
+		end_all(server, LP_DRAINING, "the server is closed");
+		lp_conn_close(server->h2.conn);
+	}
+	lp_mem_free(server);
+}
+
+const struct lp_server_conn_ops lp_http2_server_ops = {
+	.drain = drain,
+	.close = close_now,
+};
