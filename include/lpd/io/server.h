@@ -24,6 +24,7 @@ struct lp_server_limits {
 
 struct lp_server_want {
 	struct lp_url address;		/* host:port to listen on; host "" is every address, dual stack; or a unix path */
+	bool share_port;		/* several processes listen on it, and the kernel spreads the connections */
 	struct lp_tls_server *tls;	/* NULL: plain HTTP/1.1 and h2c by prior knowledge */
 	struct lp_server_limits limits;
 	void (*handle)(void *self, struct lp_exchange *ex);	/* a head has come whole: route it */

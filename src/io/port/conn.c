@@ -582,6 +582,15 @@ static void finish_step(struct lp_conn *conn)
 		lp_conn_close(conn);
 }
 
+void lp_conn_forget_tls(struct lp_conn *conn)
+{
+	lp_assert(conn->phase == LP_CONN_HANDSHAKE);
+	lp_conn_tls_free(conn);
+	lp_buf_reset(&conn->out);
+	conn->write_wants_read = conn->read_wants_write = conn->ended = false;
+	conn->phase = LP_CONN_OPEN;
+}
+
 void lp_conn_finish(struct lp_conn *conn)
 {
 	if (conn->phase != LP_CONN_OPEN) {

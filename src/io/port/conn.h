@@ -59,6 +59,8 @@ size_t lp_conn_backlog(const struct lp_conn *conn);
 int64_t lp_conn_last_write(const struct lp_conn *conn);		/* mono: when the kernel last took bytes */
 uint64_t lp_conn_written(const struct lp_conn *conn);		/* bytes that the kernel (or TLS) has taken so far */
 void lp_conn_pause(struct lp_conn *conn, bool paused);		/* stop and resume reading */
+/* A handshake has failed: drop TLS, so that the peer can be told in plain bytes. */
+void lp_conn_forget_tls(struct lp_conn *conn);
 /* Flush what is queued, shut down in order, then close by itself (2 s at most); no more callbacks. */
 void lp_conn_finish(struct lp_conn *conn);
 void lp_conn_close(struct lp_conn *conn);			/* at once; no more callbacks; frees */

@@ -32,6 +32,7 @@ struct lp_listen {
 	struct listener *sockets[SOCKETS];
 	int n;
 	uint16_t port;
+	bool share_port;
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -42,13 +43,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	one->listen->on_accept(one->listen->self, one->fd);
 }
 
-static void set_options(int fd, int family)
+static void set_options(int fd, int family, bool share_port)
 {
 	int on = 1, off = 0, seconds = 15;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (family == AF_UNIX)
 		return;
+	if (share_port)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -77,7 +80,7 @@ static int add_socket(struct lp_listen *l, const struct sockaddr *addr, socklen_
 
 	if (fd < 0)
 		return errno;
-	set_options(fd, addr->sa_family);
+	set_options(fd, addr->sa_family, l->share_port);
 	if (bind(fd, addr, len) != 0 || listen(fd, SOMAXCONN) != 0) {
 		int error = errno;
 
@@ -186,6 +189,7 @@ enum lp_code lp_listen_open(struct lp_scope *scope, struct lp_listen **out, cons
 	l->loop = want->loop;
 	l->on_accept = want->on_accept;
 	l->self = want->self;
+	l->share_port = want->share_port;
 	if (address->unix_path)
 		error = add_unix(l, lp_strdup(scope, lp_span(address->unix_path)));
 	else if (!address->host.len)

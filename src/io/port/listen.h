@@ -10,6 +10,7 @@ struct lp_listen;
 struct lp_listen_want {
 	struct lp_loop *loop;
 	const struct lp_url *address;
+	bool share_port;
 	void (*on_accept)(void *self, int fd);	/* accept from fd; it does not block */
 	void *self;
 };

@@ -151,13 +151,28 @@ static void on_room(void *self)
 	(void)self;
 }
 
+/* Somebody left out the s of https: OpenSSL has seen it, and one plain answer says more than a hang-up. */
+static void say_tls(struct served *s)
+{
+	struct lp_err e = { 0 };
+
+	lp_fail(&e, LP_BAD_REQUEST, "this port speaks TLS: use https");
+	lp_conn_forget_tls(s->conn);
+	lp_http1_write_error(lp_conn_out(s->conn), (struct lp_span){ 0 }, &e);
+	lp_conn_finish(s->conn);
+	s->conn = NULL;
+}
+
 static void on_end(void *self, enum lp_code why, const char *words)
 {
 	struct served *s = self;
+	const char *peer = lp_conn_peer(s->conn);
 
+	if (why == LP_RESET && strcmp(words, "http request") == 0)
+		say_tls(s);
 	if (why != LP_OK && s->server->want.log)
 		lp_log_kv(s->server->want.log, LP_DEBUG, "connection ended before a request", "peer",
-			  lp_conn_peer(s->conn), "why", words, NULL);
+			  peer, "why", words, NULL);
 	end_served(s);
 }
 
@@ -329,7 +344,7 @@ enum lp_code lp_server_open(struct lp_scope *scope, struct lp_server **out, stru
 	};
 	server->pause = (struct lp_timer){ .fire = resume, .self = server };
 	lp_list_init(&server->conns);
-	struct lp_listen_want listen = { loop, &want->address, on_accept, server };
+	struct lp_listen_want listen = { loop, &want->address, want->share_port, on_accept, server };
 	enum lp_code code = lp_listen_open(own, &server->listen, &listen, e);
 
 	if (code != LP_OK) {

@@ -40,6 +40,20 @@ static void a_port_that_is_taken_is_told_in_words(void **state)
 	assert_string_equal(e.words, expected);
 }
 
+static void a_shared_port_is_shared_only_by_those_who_say_so(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_server *second;
+	struct lp_err e = { 0 };
+
+	f->want.share_port = true;
+	assert_int_equal(open_server(f, &f->server, &e), LP_OK);
+	f->want.address.port = lp_server_port(f->server);
+	assert_int_equal(open_server(f, &second, &e), LP_OK);
+	f->want.share_port = false;
+	assert_int_equal(open_server(f, &second, &e), LP_CONFIG);
+}
+
 static void a_host_that_is_not_ours_is_told_in_words(void **state)
 {
 	struct fixture *f = *state;
@@ -358,7 +372,7 @@ static void a_handshake_that_does_not_end_is_ended(void **state)
 	drop_secure(&s);
 }
 
-static void plain_http_to_a_tls_port_is_hung_up_on(void **state)
+static void plain_http_to_a_tls_port_is_told_so(void **state)
 {
 	struct fixture *f = *state;
 	struct secure s;
@@ -366,9 +380,15 @@ static void plain_http_to_a_tls_port_is_hung_up_on(void **state)
 	make_secure(f, &s);
 	struct peer *p = meet(f);
 	peer_send(p, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	peer_await_end(p);
+	const char *got = peer_await_end(p);
+	assert_int_equal(strncmp(got, "HTTP/1.1 400 ", 13), 0);
+	assert_true(has(got, "this port speaks TLS: use https"));
 	assert_int_equal(lp_server_connections(f->server), 0);
 	assert_int_equal(f->handled, 0);
+	peer_close(p);
+	p = meet(f);
+	peer_send(p, "nonsense that is no TLS either\r\n\r\n");
+	peer_await_end(p);
 	peer_close(p);
 	drop_secure(&s);
 }
@@ -445,6 +465,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_port_that_is_taken_is_told_in_words),
+		T(a_shared_port_is_shared_only_by_those_who_say_so),
 		T(a_host_that_is_not_ours_is_told_in_words),
 		T(no_host_is_every_address_of_both_families),
 		T(localhost_is_listened_on_as_a_name),
@@ -459,7 +480,7 @@ int main(void)
 		T(https_is_served_with_and_without_alpn),
 		T(big_replies_and_bodies_pass_over_tls),
 		T(a_handshake_that_does_not_end_is_ended),
-		T(plain_http_to_a_tls_port_is_hung_up_on),
+		T(plain_http_to_a_tls_port_is_told_so),
 		T(a_drain_lets_a_handshake_end_and_then_closes),
 		T(after_a_drain_nobody_listens),
 		T(connections_are_counted),
