@@ -1,4 +1,116 @@
-int main(void)
+/* lpd - options, node, run, drain. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/cli/command.h>
+#include <lpd/role/node.h>
+
+static void print(int fd, struct lp_buf *text)
 {
+	struct lp_span left = lp_buf_span(text);
+
+	while (left.len) {
+		ssize_t n = write(fd, left.at, left.len);
+
+		if (n <= 0)
+			break;
+		left = lp_span_skip(left, (size_t)n);
+	}
+	lp_buf_clear(text);
+}
+
+static int show_version(void)
+{
+	printf("lpd %s\n", LPD_VERSION);
 	return 0;
+}
+
+static int show_help(void)
+{
+	struct lp_buf text = { 0 };
+
+	lp_options_help(&text);
+	lp_buf_add_text(&text, "\nCommands:\n");
+	for (const struct lp_command *c = lp_commands(); c->name; c++)
+		lp_buf_fmt(&text, "  %-10s %s\n", c->name, c->help);
+	print(STDOUT_FILENO, &text);
+	return 0;
+}
+
+static int complain(const char *words)
+{
+	fprintf(stderr, "lpd: %s\n", words);
+	return 1;
+}
+
+static void on_stop(void *self)
+{
+	lp_node_drain(self);
+}
+
+static void on_reload(void *self)
+{
+	lp_node_reload(self);
+}
+
+static int run(struct lp_scope *scope, const struct lp_options *options)
+{
+	struct lp_loop *loop = lp_loop_open(scope);
+	struct lp_log_sink sink;
+	struct lp_node_want want = { .loop = loop, .options = options };
+	struct lp_node *node;
+	struct lp_err e;
+
+	lp_log_to_fd(&sink, STDERR_FILENO, lp_options_level(options));
+	want.log = lp_log_open(scope, &sink);
+	if (lp_node_open(scope, &node, &want, &e) != LP_OK)
+		return complain(lp_err_words(&e));
+	lp_loop_on_signal(loop, LP_SIGNAL_STOP, on_stop, node);
+	lp_loop_on_signal(loop, LP_SIGNAL_RELOAD, on_reload, node);
+	lp_log(want.log, LP_INFO, "lpd runs", "version=%s pid=%d", LPD_VERSION, (int)getpid());
+	lp_loop_run(loop);
+	lp_log(want.log, LP_INFO, "lpd ends", "jobs=%d", node->jobs);
+	return 0;
+}
+
+/* What the command line asks for, when it is not the node itself.  -1: the node. */
+static int other_wish(const struct lp_options *options)
+{
+	size_t n;
+	const char *const *words = lp_options_words(options, &n);
+	char text[160];
+
+	if (lp_option_bool(options, LP_OPT_HELP))
+		return show_help();
+	if (lp_option_bool(options, LP_OPT_VERSION))
+		return show_version();
+	if (!n)
+		return -1;
+	snprintf(text, sizeof(text), "there is no command '%s': lpd -help shows what there is", words[0]);
+	return complain(text);
+}
+
+int main(int argc, char **argv)
+{
+	const struct lp_command *command = argc > 1 ? lp_command_find(argv[1]) : NULL;
+	struct lp_scope *scope;
+	struct lp_options *options;
+	struct lp_err e;
+	int status;
+
+	if (command)
+		return command->run(argc - 1, argv + 1);
+	lp_assert_catch_signals();
+	scope = lp_scope_open(NULL, "lpd");
+	options = lp_options_open(scope);
+	if (lp_options_read(options, argc, argv, environ, &e) != LP_OK)
+		status = complain(lp_err_words(&e));
+	else
+		status = other_wish(options);
+	if (status < 0)
+		status = run(scope, options);
+	lp_scope_close(&scope);
+	return status;
 }

@@ -1,0 +1,293 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <lpd/market/discovery.h>
+
+#include "fake_orch.h"
+#include "real_loop.h"
+
+struct world {
+	struct real_loop real;
+	struct lp_dice dice;
+	struct lp_roster *roster;
+	struct lp_client *client;
+	struct lp_log_sink sink;
+	struct lp_log *log;
+	struct lp_buf lines;
+	struct lp_discovery *discovery;
+	struct fake_orch o[3];
+	struct lp_scope *waits;
+	bool told;
+	int times;
+};
+
+static void log_line(void *self, const char *line, size_t len)
+{
+	struct world *w = self;
+
+	lp_buf_add(&w->lines, line, len);
+}
+
+static int world_open(void **state)
+{
+	static struct world w;
+
+	memset(&w, 0, sizeof(w));
+	real_loop_open(&w.real);
+	lp_dice_init(&w.dice, 3);
+	w.roster = lp_roster_open(w.real.scope, &(struct lp_roster_rules){ 0 }, &w.dice);
+	w.client = lp_client_open(w.real.scope, w.real.loop, &(struct lp_client_want){ 0 });
+	w.sink = (struct lp_log_sink){ .level = LP_INFO, .write = log_line, .self = &w };
+	w.log = lp_log_open(w.real.scope, &w.sink);
+	w.waits = lp_scope_open(w.real.scope, "waits");
+	for (int i = 0; i < 3; i++)
+		w.o[i].models[0] = "llm/m";
+	*state = &w;
+	return 0;
+}
+
+static int world_close(void **state)
+{
+	struct world *w = *state;
+
+	real_loop_close(&w->real);
+	lp_buf_clear(&w->lines);
+	return 0;
+}
+
+static void discover(struct world *w, const char *const *texts, int n, int64_t interval, int at_once)
+{
+	struct lp_url *urls = lp_new_array(w->real.scope, struct lp_url, (size_t)n);
+	struct lp_discovery_want want = {
+		.loop = w->real.loop, .client = w->client, .roster = w->roster, .addresses = urls, .n_addresses = n,
+		.interval = interval, .timeout = 500 * LP_MSEC, .at_once = at_once, .dice = &w->dice, .log = w->log,
+	};
+	struct lp_err e;
+
+	for (int i = 0; i < n; i++)
+		if (lp_url_parse(w->real.scope, &urls[i], lp_span(texts[i]), &e) != LP_OK)
+			fail_msg("%s", lp_err_words(&e));
+	w->discovery = lp_discovery_open(w->real.scope, &want);
+}
+
+static void discover_fakes(struct world *w, int n, int64_t interval, int at_once)
+{
+	const char *texts[3];
+
+	for (int i = 0; i < n; i++) {
+		fake_orch_open(&w->o[i], w->real.scope, w->real.loop);
+		texts[i] = w->o[i].uri;
+	}
+	discover(w, texts, n, interval, at_once);
+}
+
+static void on_news(void *self)
+{
+	struct world *w = self;
+
+	w->told = true;
+	w->times++;
+}
+
+static void wait_for_news(struct world *w, struct lp_orch *orch)
+{
+	w->told = false;
+	lp_discovery_refresh(w->discovery, w->waits, orch, on_news, w);
+	assert_false(w->told);		/* never inline */
+	real_loop_run_until(&w->real, &w->told);
+}
+
+static void first_round(struct world *w)
+{
+	while (!lp_discovery_first_round_done(w->discovery))
+		real_loop_run_for(&w->real, 2 * LP_MSEC);
+}
+
+static struct lp_orch *row(struct world *w, int i)
+{
+	return lp_roster_row(w->roster, lp_span(w->o[i].uri));
+}
+
+static void everybody_is_asked_at_once_and_remembered(void **state)
+{
+	struct world *w = *state;
+	struct lp_roster_count count;
+
+	discover_fakes(w, 3, LP_MIN, 0);
+	first_round(w);
+	lp_roster_count(w->roster, &count, lp_mono(w->real.loop));
+	assert_int_equal(count.known, 3);
+	assert_int_equal(count.ready, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(w->o[i].questions, 1);
+		assert_non_null(lp_capabilities_model(&lp_orch_info(row(w, i))->capabilities, 33, LP_SPAN("m")));
+	}
+	assert_non_null(strstr(lp_buf_text(&w->lines), "orchestrator answers"));
+}
+
+static void one_at_a_time_still_reaches_all(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 3, LP_MIN, 1);
+	first_round(w);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(w->o[i].questions, 1);
+}
+
+static void rounds_repeat(void **state)
+{
+	struct world *w = *state;
+
+	/* The interval is at least a second; fresher news are asked for by whoever wants them. */
+	discover_fakes(w, 1, 10 * LP_MSEC, 0);
+	first_round(w);
+	real_loop_run_for(&w->real, 1300 * LP_MSEC);
+	assert_int_equal(w->o[0].questions, 2);
+}
+
+static void one_that_refuses_is_reported_once_and_asked_again(void **state)
+{
+	struct world *w = *state;
+	const char *first;
+
+	w->o[0].mute = true;
+	discover_fakes(w, 1, LP_MIN, 0);
+	first_round(w);
+	assert_null(lp_orch_info(row(w, 0)));
+	first = strstr(lp_buf_text(&w->lines), "orchestrator not reached");
+	assert_non_null(first);
+	wait_for_news(w, NULL);
+	assert_null(strstr(first + 1, "orchestrator not reached"));
+	w->o[0].mute = false;
+	wait_for_news(w, NULL);
+	assert_non_null(lp_orch_info(row(w, 0)));
+	assert_int_equal(w->o[0].questions, 3);
+}
+
+static void a_dead_one_is_no_obstacle(void **state)
+{
+	struct world *w = *state;
+	const char *texts[2] = { "http://127.0.0.1:1", w->o[0].uri };
+	struct lp_roster_count count;
+
+	fake_orch_open(&w->o[0], w->real.scope, w->real.loop);
+	discover(w, texts, 2, LP_MIN, 1);
+	first_round(w);
+	lp_roster_count(w->roster, &count, lp_mono(w->real.loop));
+	assert_int_equal(count.ready, 1);
+	assert_int_equal(count.unreached, 1);
+}
+
+static void the_same_address_twice_is_one_orchestrator(void **state)
+{
+	struct world *w = *state;
+	char with_slash[80];
+	const char *texts[2] = { w->o[0].uri, with_slash };
+	struct lp_roster_count count;
+
+	fake_orch_open(&w->o[0], w->real.scope, w->real.loop);
+	snprintf(with_slash, sizeof(with_slash), "%s/", w->o[0].uri);
+	discover(w, texts, 2, LP_MIN, 0);
+	first_round(w);
+	lp_roster_count(w->roster, &count, lp_mono(w->real.loop));
+	assert_int_equal(count.known, 1);
+	assert_int_equal(w->o[0].questions, 1);
+}
+
+static void news_of_one_are_fetched_for_all_who_wait(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 2, LP_MIN, 0);
+	first_round(w);
+	for (int i = 0; i < 5; i++)
+		lp_discovery_refresh(w->discovery, w->waits, row(w, 0), on_news, w);
+	wait_for_news(w, row(w, 0));
+	real_loop_run_for(&w->real, 2 * LP_MSEC);
+	assert_int_equal(w->times, 6);
+	assert_int_equal(w->o[0].questions, 2);
+	assert_int_equal(w->o[1].questions, 1);
+}
+
+static void questions_to_one_keep_their_distance(void **state)
+{
+	struct world *w = *state;
+	int64_t began;
+
+	discover_fakes(w, 1, LP_MIN, 0);
+	first_round(w);
+	wait_for_news(w, row(w, 0));
+	began = lp_mono(w->real.loop);
+	wait_for_news(w, row(w, 0));
+	assert_true(lp_mono(w->real.loop) - began >= 190 * LP_MSEC);
+}
+
+static void who_waits_for_anybody_is_told_when_nobody_needs_asking(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 1, LP_MIN, 0);
+	first_round(w);
+	wait_for_news(w, NULL);
+	assert_int_equal(w->o[0].questions, 1);
+}
+
+static void one_that_left_is_not_told(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 1, LP_MIN, 0);
+	first_round(w);
+	lp_discovery_refresh(w->discovery, w->waits, row(w, 0), on_news, w);
+	lp_scope_close(&w->waits);
+	real_loop_run_for(&w->real, 250 * LP_MSEC);
+	assert_int_equal(w->times, 0);
+	assert_int_equal(w->o[0].questions, 2);
+}
+
+static void a_short_token_is_renewed_before_its_last_minutes(void **state)
+{
+	struct world *w = *state;
+
+	w->o[0].token_life = 182;	/* two seconds of use, less one to be sure */
+	discover_fakes(w, 1, 10 * LP_MIN, 0);
+	first_round(w);
+	real_loop_run_for(&w->real, 1300 * LP_MSEC);
+	assert_in_range(w->o[0].questions, 2, 3);
+	assert_true(lp_orch_token_fresh(row(w, 0), lp_wall(w->real.loop)));
+}
+
+static void a_gateway_may_close_while_it_asks(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 3, LP_MIN, 2);
+	real_loop_run_for(&w->real, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+	const struct CMUnitTest tests[] = {
+		T(everybody_is_asked_at_once_and_remembered),
+		T(one_at_a_time_still_reaches_all),
+		T(rounds_repeat),
+		T(one_that_refuses_is_reported_once_and_asked_again),
+		T(a_dead_one_is_no_obstacle),
+		T(the_same_address_twice_is_one_orchestrator),
+		T(news_of_one_are_fetched_for_all_who_wait),
+		T(questions_to_one_keep_their_distance),
+		T(who_waits_for_anybody_is_told_when_nobody_needs_asking),
+		T(one_that_left_is_not_told),
+		T(a_short_token_is_renewed_before_its_last_minutes),
+		T(a_gateway_may_close_while_it_asks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
