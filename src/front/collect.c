@@ -102,6 +102,8 @@ static enum lp_code took(struct lp_collect *c, enum lp_answer_event event, const
 		return LP_OK;
 	case LP_ANSWER_DONE:
 		c->scanned = true;
+		if (lp_answer_media(c->answer) == 0)	/* whatever else it says, it is not what was asked for */
+			return lp_fail(e, LP_BAD_PEER, "the answer holds no media");
 		return LP_OK;
 	case LP_ANSWER_BAD:
 		return e->code;
