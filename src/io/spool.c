@@ -316,7 +316,7 @@ static void on_written(void *self, void *arg)
 		return;		/* nobody is left */
 	if (piece->failed) {
 		snprintf(words, sizeof(words), "a temporary file cannot be written: %s", strerror(piece->failed));
-		break_store(store, LP_STORE, words);
+		break_store(store, piece->failed == ENOSPC || piece->failed == EDQUOT ? LP_NO_ROOM : LP_STORE, words);
 		return;
 	}
 	bool was_full = room(store) == 0;

@@ -207,6 +207,17 @@ static size_t welcome(const struct lp_intake *in)
 	return in->part == FILE_PART ? lp_spool_room(in->file) : SIZE_MAX;
 }
 
+/* The disk under the file gave up: no room will ever come. */
+static bool lost_file(struct lp_intake *in)
+{
+	const struct lp_err *why = in->part == FILE_PART ? lp_spool_err(in->file) : NULL;
+
+	if (!why || why->code == LP_OK)
+		return false;
+	finish(in, why);
+	return true;
+}
+
 static void pump_form(struct lp_intake *in)
 {
 	struct lp_err why = { 0 };
@@ -215,6 +226,8 @@ static void pump_form(struct lp_intake *in)
 		struct lp_span bytes = lp_exchange_read(in->ex);
 		size_t room = welcome(in);
 
+		if (!room && lost_file(in))
+			return;
 		bytes.len = bytes.len < room ? bytes.len : room;
 		if (bytes.len)
 			lp_multipart_push(in->parts, bytes);

@@ -23,7 +23,8 @@ struct lp_spool_budget {
 struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget);
 /* So many bytes will come, as far as known: the memory for them is taken in one piece.  May be left out. */
 void lp_spool_expect(struct lp_spool *spool, int64_t size);
-/* Copies.  LP_NO_ROOM when the budget is spent; LP_STORE when the disk failed (perhaps on an earlier write). */
+/* Copies.  LP_NO_ROOM when the budget is spent or the disk is full; LP_STORE when the disk failed (perhaps on an
+ * earlier write). */
 enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e) LP_MUST_USE;
 size_t lp_spool_room(const struct lp_spool *spool);	/* bytes welcome now; 0 while the disk is behind */
 void lp_spool_end(struct lp_spool *spool);
