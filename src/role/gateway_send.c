@@ -15,10 +15,21 @@ enum { AUTHORIZATION, PAYMENT, SEGMENT, HEADERS };
 
 struct credential {
 	struct lp_scope *scope;
+	int refs;			/* one for the cache, one for each try that uses it */
 	struct lp_span token;		/* that they were made with */
 	struct lp_url url;		/* of the job route */
 	struct lp_header headers[HEADERS];
 };
+
+/* A try outlives the token that it was sent with: its answer is still read against the URL. */
+static void unref(void *arg)
+{
+	struct credential *c = arg;
+	struct lp_scope *scope = c->scope;
+
+	if (--c->refs == 0)
+		lp_scope_close(&scope);
+}
 
 static void forget_all(struct lp_gateway *gw)
 {
@@ -26,12 +37,8 @@ static void forget_all(struct lp_gateway *gw)
 	size_t at = 0;
 	void *value;
 
-	while (lp_map_next(gw->credentials, &at, &key, &value)) {
-		struct credential *c = value;
-		struct lp_scope *scope = c->scope;
-
-		lp_scope_close(&scope);
-	}
+	while (lp_map_next(gw->credentials, &at, &key, &value))
+		unref(value);
 	lp_map_free(&gw->credentials);
 }
 
@@ -94,6 +101,7 @@ static enum lp_code credential_make(struct credential **out, const struct lp_gat
 	struct lp_url base;
 
 	c->scope = scope;
+	c->refs = 1;
 	if (lp_url_parse(scope, &base, info->transcoder, e) != LP_OK) {
 		lp_scope_close(&scope);
 		return lp_fail(e, LP_BAD_PEER, "the orchestrator's address for jobs cannot be used");
@@ -126,18 +134,15 @@ static void credential_put(struct lp_gateway *gw, struct lp_span key, struct cre
 		gw->credentials = lp_map_new();
 	}
 	old = lp_map_put(gw->credentials, key, c);
-	if (old) {
-		struct lp_scope *scope = old->scope;
-
-		lp_scope_close(&scope);
-	}
+	if (old)
+		unref(old);
 }
 
 /* PAY: the terms of this orchestrator.  Off-chain nothing is paid; the tickets will be signed here. */
 enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e)
 {
 	const struct lp_orch_info *info = lp_orch_info(j->at.orch);
-	char key_bytes[512];
+	char key_bytes[1024];
 	struct lp_span key = key_of(j, key_bytes, sizeof(key_bytes));
 	struct credential *c = lp_map_find(j->gw->credentials, key);
 
@@ -148,6 +153,8 @@ enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e)
 			return e->code;
 		credential_put(j->gw, key, c);
 	}
+	c->refs++;
+	lp_defer(j->attempt, unref, c);
 	j->credentials = c->headers;
 	j->url = c->url;
 	return LP_OK;
