@@ -9,6 +9,8 @@
 
 #define SERVICE_PORT 8935
 #define MODELS_MAX (4 << 20)
+#define FETCH_TIME LP_SEC		/* for a gateway to fetch what was made last, when we go down */
+#define DRAIN_LOOK (50 * LP_MSEC)
 
 /* ---- what it runs ---- */
 
@@ -176,12 +178,20 @@ static void read_options(struct lp_orchestrator *o)
 		o->nodes[o->n_nodes++] = nodes[i];
 }
 
+static void forget_timer(void *arg)
+{
+	struct lp_orchestrator *o = arg;
+
+	lp_timer_clear(&o->drain_timer);
+}
+
 static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 {
 	struct lp_orchestrator *o = lp_new(node->scope, struct lp_orchestrator);
 	struct lp_db *db;
 
 	o->node = node;
+	lp_defer(node->scope, forget_timer, o);
 	o->log = lp_log_with(node->scope, node->log, "role", "orchestrator");
 	read_options(o);
 	o->router = lp_router_open(node->scope);
@@ -198,9 +208,25 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	return LP_OK;
 }
 
+/* Results are fetched after their job has ended (network-protocol 5.6): the port stays open for that.  Jobs that
+ * come meanwhile are refused in ADMIT, and nothing is offered. */
+static void drain_when_fetched(void *self)
+{
+	struct lp_orchestrator *o = self;
+	int64_t now = lp_mono(o->node->loop);
+
+	if (o->jobs > 0 || (o->last_job && now - o->last_job < FETCH_TIME))
+		lp_timer_set(&o->drain_timer, o->node->loop, DRAIN_LOOK);
+	else
+		lp_server_drain(o->server);
+}
+
 static void drain(struct lp_node *node)
 {
-	lp_server_drain(node->orchestrator->server);
+	struct lp_orchestrator *o = node->orchestrator;
+
+	o->drain_timer = (struct lp_timer){ .fire = drain_when_fetched, .self = o };
+	drain_when_fetched(o);
 }
 
 static int connections(const struct lp_node *node)

@@ -372,6 +372,7 @@ static void on_done(void *self)
 	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("orchestrator", job->pipeline->name), lp_task_age(&job->task));
 	lp_metric_add(m, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
 	o->jobs--;
+	o->last_job = lp_mono(o->node->loop);
 	o->node->jobs--;
 	lp_buf_clear(&job->words);
 	lp_scope_close(&scope);

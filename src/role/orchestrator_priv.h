@@ -25,6 +25,8 @@ struct lp_orchestrator {
 	struct lp_capabilities own;
 	unsigned own_generation;
 	int jobs;
+	int64_t last_job;		/* mono, when the last one ended; 0: never */
+	struct lp_timer drain_timer;
 };
 
 /* One pipeline's route: the handler's self. */
