@@ -52,7 +52,7 @@ static void light_day(struct lp_light *l)
 {
 	l->sky_top = RGB(0x3f86d8);
 	l->sky_low = RGB(0xcfe8f8);
-	l->sun = RGB(0xfff0c0);
+	l->sun = RGB(0xffe9a0);
 	l->ambient = RGB(0xffffff);
 	l->haze = RGB(0xd5e6f2);
 }
@@ -72,7 +72,7 @@ static void light_night(struct lp_light *l)
 	l->sky_top = RGB(0x070b26);
 	l->sky_low = RGB(0x27407a);
 	l->sun = RGB(0xc4d0ff);
-	l->ambient = RGB(0x6a7cb4);
+	l->ambient = RGB(0x8494c6);
 	l->haze = RGB(0x2a3c70);
 }
 

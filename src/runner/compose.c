@@ -51,6 +51,12 @@ static const char *colour_word(enum lp_colour colour)
 	return words[colour];
 }
 
+/* The black cat was a picture of its own among those that the model learnt from, the only one with a body. */
+static bool black_cat(struct compose *c, const struct lp_thing *t)
+{
+	return t->colour == LP_COLOUR_BLACK || (t->colour == LP_COLOUR_NONE && lp_dice_below(&c->dice, 3) == 0);
+}
+
 static enum lp_code draw_things(struct compose *c, struct lp_scope *scope, struct lp_scope *tmp, struct lp_err *e)
 {
 	const struct lp_scene *scene = c->want->scene;
@@ -62,8 +68,8 @@ static enum lp_code draw_things(struct compose *c, struct lp_scope *scope, struc
 
 		asks[i] = (struct lp_flow_ask){ .seed = lp_dice_next(&c->dice) };
 		asks[i].prompt = lp_span(lp_fmt(tmp, "%s%s", model_colours(t) ? colour_word(t->colour) : "", t->draw));
-		if (t->colour == LP_COLOUR_BLACK && strcmp(t->draw, "cat face") == 0)
-			asks[i].prompt = LP_SPAN("black cat");	/* a picture of its own among those it learnt from */
+		if (strcmp(t->draw, "cat face") == 0 && black_cat(c, t))
+			asks[i].prompt = LP_SPAN("black cat");
 	}
 	enum lp_code code = scene->n_things ? lp_flow_draw(tmp, c->want->flow, asks, scene->n_things, &how) : LP_OK;
 
@@ -109,12 +115,12 @@ static float height_of(const struct compose *c, const struct placed *p, const st
 
 	for (int i = 0; i < c->n; i++)
 		alike += strcmp(c->at[i].thing->draw, subject->draw) == 0;
-	float ratio = powf(t->size / subject->size, 0.75f);
+	float ratio = powf(t->size / subject->size, t->size < subject->size ? 1.0f : 0.75f);
 	float whole = c->unit * (c->n == 1 ? 0.56f : alike > 2 ? 0.3f : 0.42f);
 
 	if (t->kind == LP_THING_FOOD || subject->kind == LP_THING_FOOD)
 		whole *= 0.9f;
-	ratio = ratio < 0.35f ? 0.35f : ratio > 1.8f ? 1.8f : ratio;
+	ratio = ratio < 0.25f ? 0.25f : ratio > 1.5f ? 1.5f : ratio;
 	return whole * ratio * (t->large ? 1.35f : t->small ? 0.6f : 1.0f);
 }
 
@@ -157,11 +163,26 @@ static void place_on_ground(struct compose *c, struct placed *p, const struct lp
 		p->height *= 0.9f;
 }
 
+/* All of them together are no wider than the picture: else all shrink. */
+static void make_room(struct compose *c)
+{
+	float w = (float)c->b->im->w, sum = 0.0f;
+
+	for (int i = 0; i < c->n; i++)
+		sum += c->at[i].height * (float)c->at[i].im->w / (float)c->at[i].im->h;
+	float fit = sum > w * 0.95f ? w * 0.95f / sum : 1.0f;
+
+	fit = fit < 0.6f ? 0.6f : fit;
+	for (int i = 0; i < c->n; i++)
+		c->at[i].height *= fit;
+}
+
 /* Left to right so that nobody hides another; the subject near the middle, or in it when alone. */
 static void spread_out(struct compose *c)
 {
 	float w = (float)c->b->im->w, side = lp_dice_below(&c->dice, 2) ? 1.0f : -1.0f, used[LP_SCENE_THINGS];
 
+	make_room(c);
 	for (int i = 0; i < c->n; i++) {
 		struct placed *p = &c->at[i];
 		float wide = p->height * (float)p->im->w / (float)p->im->h, best = -1e9f, best_x = w * 0.5f;
@@ -170,7 +191,7 @@ static void spread_out(struct compose *c)
 			p->height *= w * 0.9f / wide;
 			wide = w * 0.9f;
 		}
-		for (int k = 0; k < 24; k++) {
+		for (int k = 0; k < 48; k++) {
 			float x = chance(c, wide * 0.5f, w - wide * 0.5f), score = 0.0f;
 
 			if (i == 0 && c->n > 1)
@@ -181,9 +202,9 @@ static void spread_out(struct compose *c)
 				float gap = fabsf(x - c->at[j].x) - 0.5f * (wide + used[j]);
 				float level = fabsf(p->base - c->at[j].base) / c->unit;
 
-				score += gap < 0.0f ? gap * (level > 0.3f ? 0.4f : 1.0f) : 0.0f;
+				score += gap < 0.0f ? gap * (level > 0.3f ? 0.6f : 1.0f) : 0.0f;
 			}
-			score -= 0.15f * fabsf(x - w * 0.5f);
+			score -= 0.08f * fabsf(x - w * 0.5f);
 			if (score > best) {
 				best = score;
 				best_x = x;
@@ -322,6 +343,8 @@ static int by_depth(const void *a, const void *b)
 {
 	const struct placed *x = a, *y = b;
 
+	if (x->air != y->air)
+		return x->air - y->air;		/* what flies is in front of what stands */
 	return (x->base > y->base) - (x->base < y->base);
 }
 

@@ -83,10 +83,10 @@ static void broadleaf(struct canvas *c, const float at[3], struct lp_rgb colour)
 	for (int k = 0; k < 3; k++)
 		canvas_stroke(c, (float[]){ x + (float)k - 1.0f, base, x + (float)k - 1.0f, base - h * 0.5f },
 			      times(RGB(0x5a4030), c->b->light.ambient), 1.0f);
-	for (int k = 0; k < 26; k++) {
-		float a = chance(c, 0.0f, 6.283f), d = sqrtf(chance(c, 0.0f, 1.0f)), r = h * chance(c, 0.08f, 0.15f);
+	for (int k = 0; k < 110; k++) {
+		float a = chance(c, 0.0f, 6.283f), d = sqrtf(chance(c, 0.0f, 1.0f)), r = h * chance(c, 0.025f, 0.085f);
 		float px = x + cosf(a) * d * h * 0.3f, py = base - h * 0.66f + sinf(a) * d * h * 0.28f;
-		float light = 0.8f - 0.35f * sinf(a) * d + chance(c, -0.1f, 0.1f);
+		float light = 0.82f - 0.34f * sinf(a) * d + chance(c, -0.13f, 0.13f) + 0.1f * (float)k / 110.0f;
 
 		canvas_disc(c, (float[]){ px, py, r, r * 0.9f }, scale(colour, light), 0.9f);
 	}

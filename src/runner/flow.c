@@ -298,8 +298,10 @@ enum lp_code lp_flow_open(struct lp_scope *scope, struct lp_flow **out, struct l
 		code = bind_conv(r, scope, &flow->conv[k], &conv_shapes[k]);
 	if (code != LP_OK)
 		return code;
-	for (int i = 0; i < FLOW_TIME / 2; i++)
-		flow->frequency[i] = (float)exp(i * log(1000.0) / (FLOW_TIME / 2 - 1));
+	const int last = FLOW_TIME / 2 - 1;
+
+	for (int i = 0; i <= last; i++)
+		flow->frequency[i] = (float)exp(i * log(1000.0) / last);
 	flow->run = flow_kernels_pick();
 	*out = flow;
 	return LP_OK;

@@ -58,7 +58,7 @@ static void sun(struct canvas *c)
 
 	canvas_glow(c, (float[]){ x, y, u * 0.75f }, l->sun, 0.35f);
 	canvas_glow(c, (float[]){ x, y, u * 0.25f }, l->sun, 0.5f);
-	canvas_disc(c, (float[]){ x, y, u * r, u * r }, lp_rgb_mix(l->sun, RGB(0xffffff), 0.6f), 1.0f);
+	canvas_disc(c, (float[]){ x, y, u * r, u * r }, lp_rgb_mix(l->sun, RGB(0xffffff), 0.35f), 1.0f);
 }
 
 static void moon(struct canvas *c)
@@ -163,10 +163,10 @@ void sky_fireworks(struct canvas *c)
 {
 	static const unsigned colours[] = { 0xff5a4a, 0xffd84a, 0x5ad0ff, 0xff7ae0, 0x7aff8a };
 
-	for (int i = 0; i < 5; i++) {
-		float x = chance(c, 0.1f, 0.9f) * (float)c->im->w, y = chance(c, 0.08f, 0.5f) * (float)c->im->h;
-		float r = chance(c, 0.1f, 0.22f) * c->unit;
-		struct lp_rgb colour = RGB(colours[i]);
+	for (int i = 0; i < 8; i++) {
+		float x = chance(c, 0.08f, 0.92f) * (float)c->im->w, y = chance(c, 0.06f, 0.42f) * (float)c->im->h;
+		float r = chance(c, 0.12f, 0.24f) * c->unit;
+		struct lp_rgb colour = RGB(colours[i % 5]);
 
 		canvas_glow(c, (float[]){ x, y, r * 1.3f }, colour, 0.25f);
 		for (int k = 0; k < 40; k++) {

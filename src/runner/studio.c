@@ -169,7 +169,7 @@ struct manner_row {
 };
 
 static const struct manner_row manners[] = {
-	[LP_MANNER_AUTO] = { { { 0, 0.5f }, { 2, 0.5f } }, 0.5f, 0.1f },
+	[LP_MANNER_AUTO] = { { { 12, 0.6f }, { 0, 0.4f } }, 0.55f, 0.1f },
 	[LP_MANNER_PLAIN] = { { { 0, 1.0f } }, 0.0f, 0.0f },
 	[LP_MANNER_OIL] = { { { 5, 0.6f }, { 0, 0.4f } }, 0.85f, 0.25f },
 	[LP_MANNER_WATERCOLOUR] = { { { 14, 0.6f }, { 8, 0.4f } }, 0.85f, 0.35f },

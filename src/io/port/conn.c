@@ -261,7 +261,7 @@ void lp_conn_flush_soon(struct lp_conn *conn)
 		lp_buf_clear(&conn->out);
 		return;
 	}
-	if (conn->out.len > LP_CONN_HIGH)
+	if (conn->out.len >= LP_CONN_HIGH)	/* who fills it exactly to the brim waits as well */
 		conn->over_high = true;
 	if (conn->phase == LP_CONN_OPEN && !conn->blocked)
 		lp_before_sleep(conn->loop, &conn->flush);

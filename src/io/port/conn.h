@@ -21,7 +21,7 @@ enum lp_alpn { LP_ALPN_NONE, LP_ALPN_H1, LP_ALPN_H2 };
 struct lp_conn_user {
 	void (*on_open)(void *self);				/* connected, handshake done: lp_conn_alpn is known */
 	void (*on_bytes)(void *self, struct lp_span bytes);	/* what was read; not kept */
-	void (*on_room)(void *self);				/* backlog fell below LP_CONN_LOW after it was above LP_CONN_HIGH */
+	void (*on_room)(void *self);				/* backlog fell below LP_CONN_LOW after it had reached LP_CONN_HIGH */
 	void (*on_end)(void *self, enum lp_code why, const char *words);	/* LP_OK: orderly end by the peer.
 					 * Comes once, unless closed before (after LP_OK once more if a write
 					 * fails then); the conn is still ours to close. */
