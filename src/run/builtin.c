@@ -90,13 +90,23 @@ static void closed(void *arg)
 	unlink(b->socket);
 }
 
+/* A unix socket's address is an absolute path, also when -dataDir is not. */
+static const char *socket_path(struct lp_runners *set)
+{
+	char here[PATH_MAX];
+
+	if (set->want.data_dir[0] == '/' || !getcwd(here, sizeof(here)))
+		return lp_fmt(set->scope, "%s/runner.sock", set->want.data_dir);
+	return lp_fmt(set->scope, "%s/%s/runner.sock", here, set->want.data_dir);
+}
+
 enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e)
 {
 	struct builtin *b = lp_new(set->scope, struct builtin);
 
 	b->set = set;
 	b->again = (struct lp_timer){ .fire = again, .self = b };
-	b->socket = lp_fmt(set->scope, "%s/runner.sock", set->want.data_dir);
+	b->socket = socket_path(set);
 	if (strlen(b->socket) > 100)
 		return lp_fail(e, LP_CONFIG, "the data directory's path is too long for a socket in it: %s",
 			       set->want.data_dir);

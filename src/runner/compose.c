@@ -35,10 +35,33 @@ static float chance(struct compose *c, float from, float to)
 	return from + (to - from) * (float)lp_dice_unit(&c->dice);
 }
 
+/* A red fox is a fox: saying the colour that a thing has anyway would only make it garish. */
+static bool natural(const struct lp_thing *t)
+{
+	static const struct {
+		const char *draw;
+		enum lp_colour colour;
+	} rows[] = {
+		{ "fox", LP_COLOUR_RED }, { "fox", LP_COLOUR_ORANGE }, { "bear", LP_COLOUR_BROWN }, { "wolf", LP_COLOUR_GRAY },
+		{ "elephant", LP_COLOUR_GRAY }, { "frog", LP_COLOUR_GREEN }, { "crocodile", LP_COLOUR_GREEN },
+		{ "flamingo", LP_COLOUR_PINK }, { "automobile", LP_COLOUR_RED }, { "tiger animal", LP_COLOUR_ORANGE },
+		{ "dragon", LP_COLOUR_GREEN }, { "crab", LP_COLOUR_RED }, { "lobster", LP_COLOUR_RED }, { "rose", LP_COLOUR_RED },
+		{ "balloon", LP_COLOUR_RED }, { "sunflower", LP_COLOUR_YELLOW }, { "dolphin", LP_COLOUR_BLUE },
+		{ "fish", LP_COLOUR_BLUE }, { "bird", LP_COLOUR_BLUE }, { "cat face", LP_COLOUR_YELLOW }, { "fire", LP_COLOUR_RED },
+		{ "deciduous tree", LP_COLOUR_GREEN }, { "evergreen tree", LP_COLOUR_GREEN }, { "red apple", LP_COLOUR_RED },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (rows[i].colour == t->colour && strcmp(rows[i].draw, t->draw) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The flow model knows colours of living things well; made things are coloured afterwards. */
 static bool model_colours(const struct lp_thing *t)
 {
-	return t->colour != LP_COLOUR_NONE &&
+	return t->colour != LP_COLOUR_NONE && !natural(t) &&
 	       (t->kind == LP_THING_ANIMAL || t->kind == LP_THING_BIRD || t->kind == LP_THING_SWIMMER ||
 		(t->kind == LP_THING_FLYER && t->size < 1.0f));
 }
@@ -85,7 +108,7 @@ static enum lp_code draw_things(struct compose *c, struct lp_scope *scope, struc
 /* Everything made takes the colour that was said. */
 static void colour_thing(const struct placed *p)
 {
-	if (p->thing->colour != LP_COLOUR_NONE && !model_colours(p->thing))
+	if (p->thing->colour != LP_COLOUR_NONE && !natural(p->thing) && !model_colours(p->thing))
 		lp_sprite_colour(p->im, p->thing->colour);
 }
 
@@ -116,7 +139,7 @@ static float height_of(const struct compose *c, const struct placed *p, const st
 	for (int i = 0; i < c->n; i++)
 		alike += strcmp(c->at[i].thing->draw, subject->draw) == 0;
 	float ratio = powf(t->size / subject->size, t->size < subject->size ? 1.0f : 0.75f);
-	float whole = c->unit * (c->n == 1 ? 0.56f : alike > 2 ? 0.3f : 0.42f);
+	float whole = c->unit * (c->n == 1 ? 0.51f : alike > 2 ? 0.3f : 0.42f);
 
 	if (t->kind == LP_THING_FOOD || subject->kind == LP_THING_FOOD)
 		whole *= 0.9f;

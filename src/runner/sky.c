@@ -28,8 +28,8 @@ static void stars(struct canvas *c, float share)
 		struct lp_rgb colour = lp_rgb_mix(RGB(0xbcd4ff), RGB(0xfff1d0), chance(c, 0.0f, 1.0f));
 
 		lp_image_dab(c->im, (int)x, (int)y, colour, (0.25f + 0.75f * bright) * low);
-		if (bright > 0.75f)
-			canvas_glow(c, (float[]){ x, y, c->unit * 0.012f * (0.5f + bright) }, colour, 0.8f * low);
+		if (bright > 0.8f)
+			canvas_glow(c, (float[]){ x, y, c->unit * 0.007f * bright }, colour, 0.9f * low);
 	}
 }
 
