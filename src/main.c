@@ -5,6 +5,7 @@
 
 #include <lpd/base/assert.h>
 #include <lpd/cli/command.h>
+#include <lpd/io/log_batch.h>
 #include <lpd/role/node.h>
 
 static void print(int fd, struct lp_buf *text)
@@ -58,13 +59,14 @@ static void on_reload(void *self)
 static int run(struct lp_scope *scope, const struct lp_options *options)
 {
 	struct lp_loop *loop = lp_loop_open(scope);
-	struct lp_log_sink sink;
+	struct lp_log_sink *sink = lp_new(scope, struct lp_log_sink);	/* the log writes to it until the end */
 	struct lp_node_want want = { .loop = loop, .options = options };
 	struct lp_node *node;
 	struct lp_err e;
 
-	lp_log_to_fd(&sink, STDERR_FILENO, lp_options_level(options));
-	want.log = lp_log_open(scope, &sink);
+	lp_log_to_fd(sink, STDERR_FILENO, lp_options_level(options));
+	lp_log_batch(scope, sink, loop);
+	want.log = lp_log_open(scope, sink);
 	if (lp_node_open(scope, &node, &want, &e) != LP_OK)
 		return complain(lp_err_words(&e));
 	lp_loop_on_signal(loop, LP_SIGNAL_STOP, on_stop, node);

@@ -80,19 +80,40 @@ static bool must_quote(struct lp_span value)
 	return value.len == 0;
 }
 
-static void add_escaped(struct line *line, unsigned char c)
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c != 0x7f && c != '"' && c != '\\';
+}
+
+static void add_escape(struct line *line, unsigned char c)
 {
 	char text[8];
 
-	if (c == '"' || c == '\\')
-		snprintf(text, sizeof(text), "\\%c", c);
-	else if (c == '\n')
+	if (c == '\n')
 		snprintf(text, sizeof(text), "\\n");
-	else if (c < 0x20 || c == 0x7f)
-		snprintf(text, sizeof(text), "\\x%02x", c);
+	else if (c == '"' || c == '\\')
+		snprintf(text, sizeof(text), "\\%c", c);
 	else
-		snprintf(text, sizeof(text), "%c", c);
+		snprintf(text, sizeof(text), "\\x%02x", c);
 	add_text(line, text);
+}
+
+/* In quotes; what needs no escape goes over in one piece. */
+static void add_quoted(struct line *line, struct lp_span value)
+{
+	size_t from = 0;
+
+	add(line, "\"", 1);
+	for (size_t i = 0; i < value.len; i++) {
+		if (is_plain((unsigned char)value.at[i]))
+			continue;
+		add(line, value.at + from, i - from);
+		add_escape(line, (unsigned char)value.at[i]);
+		from = i + 1;
+	}
+	if (value.len)
+		add(line, value.at + from, value.len - from);
+	add(line, "\"", 1);
 }
 
 static void add_value(struct line *line, struct lp_span value)
@@ -101,18 +122,7 @@ static void add_value(struct line *line, struct lp_span value)
 		add(line, value.at, value.len);
 		return;
 	}
-	add(line, "\"", 1);
-	for (size_t i = 0; i < value.len; i++)
-		add_escaped(line, (unsigned char)value.at[i]);
-	add(line, "\"", 1);
-}
-
-static void add_event(struct line *line, const char *event)
-{
-	add(line, "\"", 1);
-	for (const char *c = event; *c; c++)
-		add_escaped(line, (unsigned char)*c);
-	add(line, "\"", 1);
+	add_quoted(line, value);
 }
 
 static void begin(struct line *line, const struct lp_log *log, enum lp_level level, const char *event)
@@ -126,7 +136,7 @@ static void begin(struct line *line, const struct lp_log *log, enum lp_level lev
 	}
 	add_text(line, lp_level_name(level));
 	add(line, " ", 1);
-	add_event(line, event);
+	add_quoted(line, lp_span(event));
 	add(line, log->keys, log->keys_len);
 }
 

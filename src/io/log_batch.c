@@ -1,0 +1,76 @@
+#include <lpd/io/log_batch.h>
+
+#include <lpd/base/assert.h>
+#include <lpd/base/buf.h>
+
+#define MANY (64 * 1024)	/* bytes that do not wait for the end of the turn */
+
+struct batch {
+	struct lp_log_sink behind;	/* what the sink did before */
+	struct lp_log_sink *sink;
+	struct lp_loop *loop;
+	struct lp_buf lines;
+	struct lp_ready row;
+	struct lp_witness witness;
+};
+
+static void put(void *self)
+{
+	struct batch *b = self;
+
+	if (b->lines.len)
+		b->behind.write(b->behind.self, b->lines.mem + b->lines.off, b->lines.len);
+	lp_buf_reset(&b->lines);
+}
+
+static void add(void *self, const char *line, size_t len)
+{
+	struct batch *b = self;
+
+	lp_buf_add(&b->lines, line, len);
+	if (b->lines.len >= MANY)
+		put(b);
+	else
+		lp_before_sleep(b->loop, &b->row);
+}
+
+static int64_t wall(void *self)
+{
+	const struct batch *b = self;
+
+	return lp_wall(b->loop);
+}
+
+/* In a crash: the last lines are the ones that somebody will want to read. */
+static void tell(void *self, int fd)
+{
+	(void)fd;
+	put(self);
+}
+
+static void batch_close(void *arg)
+{
+	struct batch *b = arg;
+
+	put(b);
+	*b->sink = b->behind;
+	lp_unready(&b->row);
+	lp_witness_remove(&b->witness);
+	lp_buf_clear(&b->lines);
+}
+
+void lp_log_batch(struct lp_scope *scope, struct lp_log_sink *sink, struct lp_loop *loop)
+{
+	struct batch *b = lp_new(scope, struct batch);
+
+	b->behind = *sink;
+	b->sink = sink;
+	b->loop = loop;
+	b->row = (struct lp_ready){ .run = put, .self = b };
+	b->witness = (struct lp_witness){ .tell = tell, .self = b };
+	lp_witness_add(&b->witness);
+	lp_defer(scope, batch_close, b);
+	sink->write = add;
+	sink->wall = sink->wall ? wall : NULL;
+	sink->self = b;
+}
