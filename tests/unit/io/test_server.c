@@ -288,6 +288,34 @@ static void a_request_that_begins_like_the_preface_is_told_apart(void **state)
 	peer_close(p);
 }
 
+/* The client's preface with an empty SETTINGS frame (RFC 9113 3.4); the answer begins with one too. */
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+static void speaks_h2(struct peer *p)
+{
+	peer_await_count(p, 9);
+	assert_int_equal(p->got.mem[p->got.off + 3], 4);
+}
+
+static void http_2_is_spoken_to_who_begins_with_its_preface(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *p = meet(f);
+
+	peer_send_span(p, lp_span_of(preface, sizeof(preface) - 1));
+	speaks_h2(p);
+	peer_close(p);
+	p = meet(f);
+	for (size_t i = 0; i < sizeof(preface) - 1; i++) {
+		peer_send_span(p, lp_span_of(preface + i, 1));
+		settle(&f->r);
+	}
+	speaks_h2(p);
+	lp_server_drain(f->server);
+	peer_await_end(p);
+	peer_close(p);
+}
+
 /* ---- TLS ---- */
 
 struct secure {
@@ -329,6 +357,26 @@ static void https_is_served_with_and_without_alpn(void **state)
 		assert_true(lp_exchange_is_tls(f->ex));
 		peer_close(p);
 	}
+	drop_secure(&s);
+}
+
+static void alpn_chooses_http_2(void **state)
+{
+	struct fixture *f = *state;
+	struct secure s;
+
+	make_secure(f, &s);
+	struct peer *p = meet(f);
+	peer_secure(p, s.ctx, "\x02h2\x08http/1.1", NULL);
+	peer_send_span(p, lp_span_of(preface, sizeof(preface) - 1));
+	speaks_h2(p);
+	peer_close(p);
+	/* Who has agreed on HTTP/1.1 does not get HTTP/2 by the preface. */
+	p = meet(f);
+	peer_secure(p, s.ctx, "\x08http/1.1", NULL);
+	peer_send_span(p, lp_span_of(preface, sizeof(preface) - 1));
+	assert_int_equal(strncmp(peer_await_end(p), "HTTP/1.1 ", 9), 0);
+	peer_close(p);
 	drop_secure(&s);
 }
 
@@ -477,7 +525,9 @@ int main(void)
 		T(many_slow_heads_cost_only_their_slots),
 		T(a_preface_that_never_comes_whole_ends_after_header_time),
 		T(a_request_that_begins_like_the_preface_is_told_apart),
+		T(http_2_is_spoken_to_who_begins_with_its_preface),
 		T(https_is_served_with_and_without_alpn),
+		T(alpn_chooses_http_2),
 		T(big_replies_and_bodies_pass_over_tls),
 		T(a_handshake_that_does_not_end_is_ended),
 		T(plain_http_to_a_tls_port_is_told_so),
