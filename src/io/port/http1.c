@@ -68,11 +68,11 @@ enum lp_code lp_http1_head_add(struct lp_http1_head *head, enum lp_http1_part pa
 
 struct lp_headers lp_http1_head_whole(struct lp_http1_head *head, struct lp_span *target)
 {
-	const char *at = lp_buf_text(&head->text);	/* never NULL, also when it is empty */
+	const char *at = lp_buf_span(&head->text).at;
 
 	*target = lp_span_of(at, head->target_len);
 	if (!at)
-		return (struct lp_headers){ NULL, 0 };
+		return (struct lp_headers){ NULL, 0 };	/* nothing was gathered: most answers have no trailers */
 	at += head->target_len;
 	for (int i = 0; i < head->n; i++) {
 		struct lp_header *field = &head->fields[i];
