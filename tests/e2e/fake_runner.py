@@ -1,9 +1,11 @@
 """fake_runner - an ai-runner in a thread, which does as the prompt says: a prompt of "fail 500", "bad json", "hang",
-"slow" or "large" gives that, any other a good answer.  It remembers what it was asked."""
+"slow", "large" or "refuse WORDS" gives that, "wait" waits until gate is set, and any other gives a good answer.  It
+remembers what it was asked."""
 import base64
 import http.server
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -60,15 +62,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         prompt = body.decode(errors="replace")
         if "fail 500" in prompt:
             return self.answer(500, {"detail": {"msg": "it broke"}})
+        if refusal := re.search(r"refuse ([\w ]+)", prompt):
+            return self.answer(400, {"detail": {"msg": refusal[1]}})
         if "bad json" in prompt:
             return self.answer(200, b'{"images": [')
         if "hang" in prompt:
             return self.hang(job)
         if "slow" in prompt:
             time.sleep(1)
+        if "wait" in prompt:
+            self.server.gate.wait(30)
         if self.path == "/llm":
             return self.llm(json.loads(body))
-        url = "data:image/png;base64," + base64.b64encode(LARGE if "large" in prompt else PICTURE).decode()
+        url = "data:image/png;base64," + base64.b64encode(LARGE if "large" in prompt else self.server.draw(body)).decode()
         return self.answer(200, {"images": [{"url": url, "seed": 7, "nsfw": False}]})
 
     def hang(self, job):
@@ -108,5 +114,7 @@ class FakeRunner(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.jobs = []
+        self.gate = threading.Event()
+        self.draw = lambda body: PICTURE        # the picture that a job's body gives
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()
