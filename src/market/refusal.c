@@ -91,17 +91,20 @@ static enum lp_code code_of_runner(int status)
 	}
 }
 
-/* "<pipeline> container returned 400: msg" (ai-http-api 1.3): the number and what follows it. */
+/* "<pipeline> container returned 400: msg" (ai-http-api 1.3), or of a chat that was to be streamed
+ * "unexpected status code: 400": the number and what follows it. */
 static bool returned(struct lp_span body, int *status, struct lp_span *words)
 {
-	static const char mark[] = "returned ";
-	ptrdiff_t at = lp_span_find(body, LP_SPAN("returned "));
+	static const char *const marks[] = { "returned ", "unexpected status code: " };
+	struct lp_span rest = { 0 };
 	uint64_t n;
 
-	if (at < 0)
-		return false;
-	struct lp_span rest = lp_span_skip(body, (size_t)at + sizeof mark - 1);
+	for (int i = 0; i < COUNT(marks) && !rest.len; i++) {
+		ptrdiff_t at = lp_span_find(body, lp_span(marks[i]));
 
+		if (at >= 0)
+			rest = lp_span_skip(body, (size_t)at + strlen(marks[i]));
+	}
 	if (rest.len < 3 || !lp_span_u64(lp_span_of(rest.at, 3), &n))
 		return false;
 	*status = (int)n;

@@ -249,7 +249,7 @@ static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 /* Terms that end soon are asked for anew, once for an orchestrator. */
 static bool terms_end(const struct lp_gateway_job *j, const struct lp_orch *orch)
 {
-	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop)) && j->refreshed != orch;
+	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop), now_of(j)) && j->refreshed != orch;
 }
 
 static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struct lp_choice *choice)

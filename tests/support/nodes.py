@@ -56,7 +56,8 @@ class Processes:
     def start(self, name, *command, **more):
         log = open(self.folder / f"{name}.log", "a")
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                   stdout=more.get("stdout", log), stderr=log, text=True)
+                                   stdout=more.get("stdout", log), stderr=log, text=True,
+                                   env={**os.environ, **more.get("env", {})})
         self.all.append((name, process))
         return process
 

@@ -38,7 +38,8 @@ void lp_roster_remove(struct lp_roster *roster, struct lp_span address);	/* disc
 
 struct lp_span lp_orch_address(const struct lp_orch *orch);
 const struct lp_orch_info *lp_orch_info(const struct lp_orch *orch);		/* NULL: none yet */
-bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now);		/* not in its last 3 minutes */
+/* Not in its last 3 minutes by the wall clock, or just come. */
+bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t now);
 
 /* Choose for a job; tried: rows that this job used already.  *out says why, also when NULL is returned. */
 struct lp_roster_ask {

@@ -1,6 +1,7 @@
 """peers - pairs of a gateway and an orchestrator of which one is lpd and the other go-livepeer, off-chain.
 
 Both kinds answer to the same members, so that a test can ask them the same."""
+import glob
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ from fake_docker import Engine
 from nodes import LPD, Processes, ask, free_port, wait_for
 
 PEER = os.environ.get("LPD_PEER", "")
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 PIPELINES = ("text-to-image", "upscale", "llm")
 
 
@@ -22,6 +24,7 @@ class Pair(Processes):
         self.engine = Engine()
         self.service, self.http, self.rtmp = free_port(), free_port(), free_port()
         self.admin = {"gateway": free_port(), "orchestrator": free_port()}
+        self.env = {"DOCKER_HOST": self.engine.url}     # a go-livepeer worker asks one
         self.url, self.made = f"http://127.0.0.1:{self.http}", 0
         self.orchestrator = self.gateway = None
         (self.folder / "aiModels.json").write_text(json.dumps(self.models()))
@@ -54,12 +57,25 @@ class Pair(Processes):
         data = self.folder / f"{role}-{self.made}"
         common = ["-dataDir", data, "-cliAddr", f"127.0.0.1:{self.admin[role]}"]
         if self.is_lpd(role):
-            return self.start(role, LPD, "-mode", role, *lpd, *common)
+            return self.start(role, LPD, "-mode", role, *lpd, *common, env=self.env)
         data.mkdir()
-        return self.start(role, PEER, f"-{role}", "-network", "offchain", "-v", "6", *go, *common)
+        return self.start(role, PEER, f"-{role}", "-network", "offchain", "-v", "6", *go, *common, env=self.env)
+
+    def restart(self, role):
+        assert self.end(getattr(self, role)) == 0
+        self.start_gateway() if role == "gateway" else self.start_orchestrator()
+
+    def set_clock(self, ahead):
+        """The wall clock of what is started from now on (not go-livepeer: it asks the kernel without libc); None: as
+        it is.  Called again it moves that of those that run."""
+        if ahead is None:
+            self.env = {"DOCKER_HOST": self.engine.url}
+            return
+        (self.folder / "clock").write_text(ahead)
+        self.env = {**self.env, "LD_PRELOAD": FAKETIME[0], "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
+                    "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def start_orchestrator(self):
-        os.environ["DOCKER_HOST"] = self.engine.url     # a go-livepeer worker asks for one
         offer = ["-serviceAddr", f"127.0.0.1:{self.service}", "-aiModels", self.folder / "aiModels.json"]
         self.orchestrator = self.launch("orchestrator", offer, [*offer, "-aiWorker"])
         wait_for(lambda: self.is_up("orchestrator"), "the orchestrator to be ready")

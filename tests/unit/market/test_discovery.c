@@ -260,7 +260,7 @@ static void a_short_token_is_renewed_before_its_last_minutes(void **state)
 	first_round(w);
 	real_loop_run_for(&w->real, 1300 * LP_MSEC);
 	assert_in_range(w->o[0].questions, 2, 3);
-	assert_true(lp_orch_token_fresh(row(w, 0), lp_wall(w->real.loop)));
+	assert_true(lp_orch_token_fresh(row(w, 0), lp_wall(w->real.loop), lp_mono(w->real.loop)));
 }
 
 static void a_gateway_may_close_while_it_asks(void **state)

@@ -51,6 +51,10 @@ static const struct {
 	{ 500, "x container returned 415: what", LP_MEDIA_TYPE, "what" },
 	{ 422, "x container returned 400: seed is odd", LP_INVALID, "seed is odd" },
 	{ 413, "x container returned 400: big", LP_TOO_LARGE, "big" },
+	/* A go-livepeer worker's way to say it of a chat that was to be streamed: its runner's words are lost. */
+	{ 500, "unexpected status code: 400\n", LP_BAD_REQUEST, "the request is malformed" },
+	{ 500, "unexpected status code: 422\n", LP_INVALID, "a parameter is missing or out of range" },
+	{ 500, "unexpected status code: 500\n", LP_PEER_ERROR, "the peer failed at the job" },
 	/* A runner may say anything, also one of the network's texts. */
 	{ 500, "x container returned 400: insufficient capacity", LP_BAD_REQUEST,
 	  "insufficient capacity" },

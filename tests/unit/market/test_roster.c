@@ -469,9 +469,20 @@ static void a_token_in_its_last_minutes_is_not_fresh(void **state)
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");	/* ends at 2800 s */
 
-	assert_true(lp_orch_token_fresh(a, 2620 * LP_SEC));
-	assert_false(lp_orch_token_fresh(a, 2621 * LP_SEC));
-	assert_false(lp_orch_token_fresh(lp_roster_row(w->roster, LP_SPAN("https://b:1")), 0));
+	int64_t later = w->now + 3 * LP_MIN;
+
+	assert_true(lp_orch_token_fresh(a, 2620 * LP_SEC, later));
+	assert_false(lp_orch_token_fresh(a, 2621 * LP_SEC, later));
+	assert_false(lp_orch_token_fresh(lp_roster_row(w->roster, LP_SPAN("https://b:1")), 0, later));
+}
+
+static void a_token_that_just_came_is_fresh_whatever_the_clocks_say(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");	/* ends at 2800 s */
+
+	assert_true(lp_orch_token_fresh(a, 9999 * LP_SEC, w->now + 2 * LP_MIN - 1));
+	assert_false(lp_orch_token_fresh(a, 9999 * LP_SEC, w->now + 2 * LP_MIN));
 }
 
 static void a_row_in_use_outlives_its_removal(void **state)
@@ -543,6 +554,7 @@ int main(void)
 		T(only_good_jobs_are_scored),
 		T(a_pin_names_by_address_by_place_and_by_host),
 		T(a_token_in_its_last_minutes_is_not_fresh),
+		T(a_token_that_just_came_is_fresh_whatever_the_clocks_say),
 		T(a_row_in_use_outlives_its_removal),
 		T(counts_follow_the_jobs),
 	};
