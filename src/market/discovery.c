@@ -324,29 +324,66 @@ struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_d
 	return d;
 }
 
-void lp_discovery_refresh(struct lp_discovery *d, struct lp_scope *scope, struct lp_orch *orch,
-			  void (*on_done)(void *self), void *self)
+static struct waiter *waiter_new(struct lp_discovery *d, struct lp_scope *scope, void (*on_done)(void *self),
+				 void *self)
 {
 	struct waiter *w = lp_new(scope, struct waiter);
-	int64_t now = lp_mono(d->want.loop);
-	bool asked = false;
 
-	*w = (struct waiter){ .d = d, .orch = orch, .on_done = on_done, .self = self };
+	*w = (struct waiter){ .d = d, .on_done = on_done, .self = self };
 	w->ready.run = waiter_run;
 	w->ready.self = w;
 	lp_defer(scope, waiter_close, w);
-	for (int i = 0; i < d->n; i++) {
-		struct asker *a = &d->askers[i];
+	return w;
+}
 
-		if (orch ? a->orch != orch : strcmp(lp_orch_state(a->orch, now), "unreached") != 0)
+void lp_discovery_refresh(struct lp_discovery *d, struct lp_scope *scope, struct lp_orch *orch,
+			  void (*on_done)(void *self), void *self)
+{
+	struct waiter *w = waiter_new(d, scope, on_done, self);
+	bool asked = false;
+
+	w->orch = orch;
+	for (int i = 0; i < d->n; i++) {
+		if (d->askers[i].orch != orch)
 			continue;
-		ask_soon(a);
+		ask_soon(&d->askers[i]);
 		asked = true;
 	}
 	if (asked)
 		lp_list_add(&d->waiters, &w->link);
 	else
 		lp_ready(d->want.loop, &w->ready);
+}
+
+/* Requests for a model that nobody has must not become a flood of questions. */
+static int64_t old_after(const struct lp_discovery *d)
+{
+	int64_t all = d->n * (10 * LP_MSEC);
+
+	return all > 2 * LP_SEC ? all : 2 * LP_SEC;
+}
+
+static bool has_news(const struct asker *a, int64_t since)
+{
+	if (strcmp(lp_orch_state(a->orch, lp_mono(a->d->want.loop)), "unreached") != 0)
+		since -= old_after(a->d);
+	return pending(a) || a->asked_at < since;
+}
+
+bool lp_discovery_news(struct lp_discovery *d, struct lp_scope *scope, int64_t since,
+		       void (*on_done)(void *self), void *self)
+{
+	bool asked = false;
+
+	for (int i = 0; i < d->n; i++) {
+		if (!has_news(&d->askers[i], since))
+			continue;
+		ask_soon(&d->askers[i]);
+		asked = true;
+	}
+	if (asked)
+		lp_list_add(&d->waiters, &waiter_new(d, scope, on_done, self)->link);
+	return asked;
 }
 
 bool lp_discovery_first_round_done(const struct lp_discovery *d)

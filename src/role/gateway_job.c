@@ -215,13 +215,14 @@ static int give_up(struct lp_gateway_job *j, int64_t chance)
 	return SETTLE;
 }
 
-/* Discovery has only begun, or nobody can be reached: ask, once for a job. */
+/* Somebody cannot be reached or does not offer the model: that may have changed since it was asked. */
 static void ask_news(struct lp_gateway_job *j)
 {
-	if (j->asked_news || (lp_discovery_first_round_done(j->gw->discovery) && !j->rejected[LP_REJECT_UNREACHED]))
-		return;
-	j->asking_news = j->asked_news = true;
-	lp_discovery_refresh(j->gw->discovery, j->scope, NULL, on_news, j);
+	bool hope = j->rejected[LP_REJECT_UNREACHED] || j->rejected[LP_REJECT_MODEL] ||
+		    !lp_discovery_first_round_done(j->gw->discovery);
+
+	if (hope && !j->asking_news)
+		j->asking_news = lp_discovery_news(j->gw->discovery, j->scope, j->task.started, on_news, j);
 }
 
 /* Nobody can now.  Wait when there is hope within -aiProcessingRetryTimeout: somebody who is full or

@@ -61,7 +61,7 @@ struct lp_gateway_job {
 	struct lp_timer chance;		/* when to look again */
 	int64_t waited, wait_began;	/* over all waits; this one's start, 0: not waiting */
 	bool asking_terms;		/* of one orchestrator: nothing is chosen before they are there */
-	bool asking_news, asked_news;	/* of any, once, while nobody can be chosen */
+	bool asking_news;		/* of any, while nobody can be chosen */
 	struct lp_orch *refreshed;	/* the one whose terms were asked for anew, once */
 	struct lp_orch *tried[LP_GATEWAY_TRIES];
 	int n_tried;

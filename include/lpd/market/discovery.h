@@ -25,10 +25,15 @@ struct lp_discovery_want {
 
 struct lp_discovery;
 struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_discovery_want *want);
-/* Ask this one (or, NULL, all that are stale or unreached) now; joined to a question under way. on_done comes
- * when it is answered or failed.  Asks of one row are at least 200 ms apart. */
+/* Ask this one now; joined to a question under way.  on_done comes when it is answered or failed.  Questions
+ * to one row are at least 200 ms apart. */
 void lp_discovery_refresh(struct lp_discovery *discovery, struct lp_scope *scope, struct lp_orch *orch,
 			  void (*on_done)(void *self), void *self);
+/* Whoever may say something new: rows that cannot be reached and were not asked since then, and rows whose
+ * answer was old by then (2 s; longer when there are many).  False: nobody is being asked, on_done will not
+ * come.  It comes with the first good answer, or with the last bad one: look again, then ask again. */
+bool lp_discovery_news(struct lp_discovery *discovery, struct lp_scope *scope, int64_t since,
+		       void (*on_done)(void *self), void *self) LP_MUST_USE;
 bool lp_discovery_first_round_done(const struct lp_discovery *discovery);
 
 #endif

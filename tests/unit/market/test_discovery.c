@@ -102,6 +102,14 @@ static void wait_for_news(struct world *w, struct lp_orch *orch)
 	real_loop_run_until(&w->real, &w->told);
 }
 
+static void wait_for_any(struct world *w)
+{
+	w->told = false;
+	assert_true(lp_discovery_news(w->discovery, w->waits, lp_mono(w->real.loop), on_news, w));
+	assert_false(w->told);		/* never inline */
+	real_loop_run_until(&w->real, &w->told);
+}
+
 static void first_round(struct world *w)
 {
 	while (!lp_discovery_first_round_done(w->discovery))
@@ -162,10 +170,10 @@ static void one_that_refuses_is_reported_once_and_asked_again(void **state)
 	assert_null(lp_orch_info(row(w, 0)));
 	first = strstr(lp_buf_text(&w->lines), "orchestrator not reached");
 	assert_non_null(first);
-	wait_for_news(w, NULL);
+	wait_for_any(w);
 	assert_null(strstr(first + 1, "orchestrator not reached"));
 	w->o[0].mute = false;
-	wait_for_news(w, NULL);
+	wait_for_any(w);
 	assert_non_null(lp_orch_info(row(w, 0)));
 	assert_int_equal(w->o[0].questions, 3);
 }
@@ -234,8 +242,21 @@ static void who_waits_for_anybody_is_told_when_nobody_needs_asking(void **state)
 
 	discover_fakes(w, 1, LP_MIN, 0);
 	first_round(w);
-	wait_for_news(w, NULL);
+	assert_false(lp_discovery_news(w->discovery, w->waits, lp_mono(w->real.loop), on_news, w));
 	assert_int_equal(w->o[0].questions, 1);
+}
+
+static void an_old_answer_is_asked_for_anew(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 2, LP_MIN, 0);
+	first_round(w);
+	assert_true(lp_discovery_news(w->discovery, w->waits, lp_mono(w->real.loop) + 3 * LP_SEC, on_news, w));
+	real_loop_run_until(&w->real, &w->told);
+	real_loop_run_for(&w->real, 250 * LP_MSEC);
+	assert_int_equal(w->o[0].questions, 2);
+	assert_int_equal(w->o[1].questions, 2);
 }
 
 static void one_that_left_is_not_told(void **state)
@@ -284,6 +305,7 @@ int main(void)
 		T(news_of_one_are_fetched_for_all_who_wait),
 		T(questions_to_one_keep_their_distance),
 		T(who_waits_for_anybody_is_told_when_nobody_needs_asking),
+		T(an_old_answer_is_asked_for_anew),
 		T(one_that_left_is_not_told),
 		T(a_short_token_is_renewed_before_its_last_minutes),
 		T(a_gateway_may_close_while_it_asks),
