@@ -70,7 +70,7 @@ bool lp_http_is_value(struct lp_span text)
 		if (((low | ((del - ones) & ~del)) & (0x80 * ones)) && !value_bytes(text.at + i, 8))
 			return false;
 	}
-	return value_bytes(text.at + i, text.len - i);
+	return i == text.len || value_bytes(text.at + i, text.len - i);
 }
 
 bool lp_http_is_target(struct lp_span text)
