@@ -506,6 +506,8 @@ void lp_call_wire_body(struct lp_call *call, struct lp_span bytes)
 void lp_call_wire_end(struct lp_call *call, struct lp_headers trailers)
 {
 	unbind(call);
+	if (call->state == LP_CALL_SENDING)
+		fail(call, LP_BAD_PEER, "the answer has no head");
 	if (call->state != LP_CALL_BODY)
 		return;
 	call->trailers = copy_headers(call->scope, trailers);
@@ -532,7 +534,7 @@ void lp_call_wire_fail(struct lp_call *call, enum lp_code why, bool not_received
 	unbind(call);
 	if (over(call))
 		return;
-	if (not_received)
+	if (not_received && call->state == LP_CALL_SENDING)
 		call->sent = false;
 	if (was_bound && may_start_anew(call, why, not_received)) {
 		call->retried = true;

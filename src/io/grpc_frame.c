@@ -42,7 +42,7 @@ void lp_grpc_words_encode(struct lp_buf *to, const char *words)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	for (size_t i = 0; words[i] && i < LP_GRPC_WORDS_MAX; i++) {
+	for (size_t i = 0; i < LP_GRPC_WORDS_MAX && words[i]; i++) {
 		unsigned char c = (unsigned char)words[i];
 
 		if (c >= ' ' && c <= '~' && c != '%') {

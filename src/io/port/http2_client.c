@@ -301,7 +301,12 @@ static void answer_head(struct stream *stream, const struct lp_h2_head *in)
 	struct lp_span status = lp_h2_head_pseudo(in, ":status");
 	uint64_t code = 0;
 
-	if (!lp_span_u64(status, &code) || code < 200)
+	if (!lp_span_u64(status, &code) || code < 100) {
+		stream_fail(stream, LP_BAD_PEER, false, "the answer's status is none");
+		stream_reset(stream, NGHTTP2_PROTOCOL_ERROR);
+		return;
+	}
+	if (code < 200)
 		return;		/* 103 and the like */
 	stream->head = true;
 	if (!stream->call)
@@ -390,7 +395,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 
 	if (!stream)
 		return 0;
-	if (error == NGHTTP2_REFUSED_STREAM)
+	if (error == NGHTTP2_REFUSED_STREAM && !stream->head)
 		stream_fail(stream, LP_NOT_SENT, true, "the peer took none of the request");
 	else if (error == NGHTTP2_PROTOCOL_ERROR)
 		stream_fail(stream, LP_BAD_PEER, false, "the peer broke the rules of HTTP/2");
@@ -473,6 +478,12 @@ static void probe_failed(void *self)
 
 /* ---- the conn's callbacks ---- */
 
+/* It was open before it came here, or is from its first bytes on. */
+static void on_open(void *self)
+{
+	(void)self;
+}
+
 static void on_bytes(void *self, struct lp_span bytes)
 {
 	struct client *client = self;
@@ -501,6 +512,7 @@ static void on_conn_end(void *self, enum lp_code why, const char *words)
 }
 
 static const struct lp_conn_user conn_user = {
+	.on_open = on_open,
 	.on_bytes = on_bytes,
 	.on_room = on_conn_room,
 	.on_end = on_conn_end,

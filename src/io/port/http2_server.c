@@ -598,6 +598,12 @@ static void fire(void *self)
 
 /* ---- the conn's callbacks ---- */
 
+/* It was open before it came here, or is from its first bytes on. */
+static void on_open(void *self)
+{
+	(void)self;
+}
+
 static void on_bytes(void *self, struct lp_span bytes)
 {
 	struct server *server = self;
@@ -619,6 +625,7 @@ static void on_conn_end(void *self, enum lp_code why, const char *words)
 }
 
 static const struct lp_conn_user conn_user = {
+	.on_open = on_open,
 	.on_bytes = on_bytes,
 	.on_room = on_conn_room,
 	.on_end = on_conn_end,

@@ -264,6 +264,18 @@ static void a_refused_stream_is_started_anew_once(void **state)
 	expect_failed(f, 0, LP_NOT_SENT, false);
 }
 
+static void a_refusal_after_an_answer_began_is_no_refusal(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame head;
+
+	start(f, 0);
+	take_request(f, &head);
+	h2_send_head(&f->p, 1, 0, H2_HEAD(":status", "200"));
+	h2_send_u32(&f->p, F_RST, 1, NGHTTP2_REFUSED_STREAM);
+	expect_failed(f, 0, LP_RESET, true);
+}
+
 static void a_stream_above_goaways_last_id_goes_to_another_connection(void **state)
 {
 	struct fixture *f = *state;
@@ -579,6 +591,17 @@ static void an_answer_without_status_is_refused(void **state)
 	expect_failed(f, 0, LP_BAD_PEER, true);
 }
 
+static void a_status_that_is_none_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame head;
+
+	start(f, 0);
+	take_request(f, &head);
+	h2_send_head(&f->p, 1, END_STREAM, H2_HEAD(":status", "006"));
+	expect_failed(f, 0, LP_BAD_PEER, true);
+}
+
 static void a_shorter_body_than_announced_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -639,6 +662,7 @@ int main(void)
 		TEST(an_early_answer_before_the_body_is_whole_keeps_its_status),
 		TEST(an_early_answer_without_a_reset_stops_the_upload),
 		TEST(a_refused_stream_is_started_anew_once),
+		TEST(a_refusal_after_an_answer_began_is_no_refusal),
 		TEST(a_stream_above_goaways_last_id_goes_to_another_connection),
 		TEST(a_stream_below_goaways_last_id_is_still_answered),
 		TEST(a_connection_that_dies_after_the_request_is_not_repeated),
@@ -657,6 +681,7 @@ int main(void)
 		TEST(an_answer_head_above_the_limit_is_refused),
 		TEST(garbage_from_the_peer_fails_the_calls),
 		TEST(an_answer_without_status_is_refused),
+		TEST(a_status_that_is_none_is_refused),
 		TEST(a_shorter_body_than_announced_is_refused),
 		TEST(a_line_end_in_a_header_value_never_reaches_the_wire),
 		TEST(headers_of_a_connection_are_left_out),
