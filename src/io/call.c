@@ -34,7 +34,8 @@ struct lp_call {
 	struct lp_buf early;			/* streamed before a stream was there */
 
 	int64_t connect_time, first_byte_time, stall_time, total_time;
-	int64_t started, waiting_since, asked, piece;	/* when: started, (re)submitted, request out, last piece in */
+	/* When: started, (re)submitted, request out, last piece in (of the answer; before it, of the request). */
+	int64_t started, waiting_since, asked, piece;
 
 	enum lp_call_state state;
 	int status;
@@ -77,7 +78,21 @@ static int64_t plus(int64_t at, int64_t time)
 	return time >= LP_NEVER - at ? LP_NEVER : at + time;
 }
 
-/* The wait that the call is in besides its total; NULL words: none. */
+/* Bytes of the request wait for the peer, not for the user. */
+static bool blocked(const struct lp_call *call)
+{
+	return !call->request.body_streamed || call->body_ended || call->wire->room(call->stream) == 0;
+}
+
+static int64_t upload_due(const struct lp_call *call)
+{
+	if (!call->wire->last_sent || !blocked(call))
+		return LP_NEVER;
+	int64_t sent = call->wire->last_sent(call->stream);
+	return plus(sent > call->piece ? sent : call->piece, call->stall_time);
+}
+
+/* The wait that the call is in besides its total. */
 static int64_t wait_due(const struct lp_call *call, int64_t *time, const char **words)
 {
 	if (!call->wire) {
@@ -85,10 +100,15 @@ static int64_t wait_due(const struct lp_call *call, int64_t *time, const char **
 		*words = "no connection within";
 		return call->queued ? LP_NEVER : plus(call->waiting_since, *time);
 	}
+	if (call->state == LP_CALL_SENDING && !call->request_done) {
+		*time = call->stall_time;
+		*words = "no more of the request was taken within";
+		return upload_due(call);
+	}
 	if (call->state == LP_CALL_SENDING) {
 		*time = call->first_byte_time;
 		*words = "no answer within";
-		return call->request_done ? plus(call->asked, *time) : LP_NEVER;
+		return plus(call->asked, *time);
 	}
 	*time = call->stall_time;
 	*words = "nothing more came within";
@@ -375,8 +395,11 @@ void lp_call_write(struct lp_call *call, struct lp_span bytes)
 		lp_buf_add_span(&call->early, bytes);
 		return;
 	}
+	if (!blocked(call))
+		call->piece = lp_mono(call->loop);	/* until now it was the user who kept the peer waiting */
 	call->handed = true;
 	call->wire->write(call->stream, bytes);
+	arm(call);
 }
 
 size_t lp_call_room(const struct lp_call *call)
@@ -393,11 +416,16 @@ void lp_call_end_body(struct lp_call *call)
 	lp_assert(call->request.body_streamed);
 	if (over(call) || call->body_ended)
 		return;
-	call->body_ended = true;
-	if (!call->wire)
+	if (!call->wire) {
+		call->body_ended = true;
 		return;
+	}
+	if (!blocked(call))
+		call->piece = lp_mono(call->loop);
+	call->body_ended = true;
 	call->handed = true;
 	call->wire->end_body(call->stream);
+	arm(call);
 }
 
 /* ---- what client.c and the wires tell ---- */
@@ -432,6 +460,7 @@ void lp_call_wire_bind(struct lp_call *call, const struct lp_call_wire *wire, vo
 	call->waiting = false;
 	call->wire = wire;
 	call->stream = stream;
+	call->piece = lp_mono(call->loop);
 	if (call->request.body_streamed)
 		hand_over_early(call);
 	arm(call);

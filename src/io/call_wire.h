@@ -14,6 +14,7 @@ struct lp_call_wire {
 	size_t (*room)(const void *stream);
 	void (*consumed)(void *stream, size_t n);		/* of the answer's body */
 	void (*cancel)(void *stream);				/* the call is closed: forget it, reset the stream */
+	int64_t (*last_sent)(const void *stream);		/* mono, when request bytes last moved; may be NULL */
 };
 
 struct lp_call_request {	/* what a wire reads of a call when it takes it */

@@ -340,6 +340,8 @@ static void want_dials(struct pool *pool, int n)
  * another is dialled. */
 static void dial_failed(struct pool *pool, const char *words)
 {
+	if (pool->client->want.log)
+		lp_log_kv(pool->client->want.log, LP_DEBUG, "cannot connect", "peer", pool->text, "why", words, NULL);
 	if (pool->n_slots || pool->n_dials) {
 		lp_timer_set(&pool->rest, pool->client->loop, REST);
 		return;

@@ -276,12 +276,20 @@ static void cancel(void *stream)
 	lp_timer_set(&w->drop, w->want.loop, DROP_TIME);
 }
 
+static int64_t last_sent(const void *stream)
+{
+	const struct wire *w = stream;
+
+	return lp_conn_last_write(w->conn);
+}
+
 static const struct lp_call_wire call_wire = {
 	.write = write_body,
 	.end_body = end_body,
 	.room = room,
 	.consumed = consumed,
 	.cancel = cancel,
+	.last_sent = last_sent,
 };
 
 /* ---- the answer ---- */

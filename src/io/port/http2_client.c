@@ -42,6 +42,7 @@ struct stream {
 	uint64_t place;
 	bool request_done;
 	bool head;			/* the final answer's head has come */
+	int64_t last_sent;
 };
 
 /* ---- streams ---- */
@@ -170,12 +171,20 @@ static void on_cancel(void *self)
 	stream_reset(stream, NGHTTP2_CANCEL);
 }
 
+static int64_t last_sent(const void *self)
+{
+	const struct stream *stream = self;
+
+	return stream->last_sent;
+}
+
 static const struct lp_call_wire wire = {
 	.write = on_write,
 	.end_body = on_end_body,
 	.room = on_room_asked,
 	.consumed = on_consumed,
 	.cancel = on_cancel,
+	.last_sent = last_sent,
 };
 
 /* ---- requests ---- */
@@ -274,6 +283,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 	struct stream *stream = stream_of(client, frame->hd.stream_id);
 	if (!stream || !stream->call)
 		return 0;
+	stream->last_sent = lp_mono(client->want.loop);
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		lp_call_wire_sent(stream->call);
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {

@@ -24,7 +24,7 @@ struct fixture {
 	struct lp_exchange *ex;
 	struct lp_timer later;
 	bool gone;
-	size_t body;
+	size_t body, payment;
 	char seen[64];
 };
 
@@ -47,6 +47,8 @@ static void on_request(void *self)
 		f->gone = true;
 		return;
 	}
+	if (strcmp(f->mode, "deaf") == 0)
+		return;
 	struct lp_span bytes = lp_exchange_read(f->ex);
 	lp_span_copy(f->seen, sizeof(f->seen), bytes);
 	f->body += bytes.len;
@@ -63,6 +65,7 @@ static void handle(void *self, struct lp_exchange *ex)
 	struct fixture *f = self;
 
 	f->ex = ex;
+	f->payment = lp_exchange_header(ex, "livepeer-payment").len;
 	lp_exchange_limit_body(ex, 10 * 1024 * 1024);
 	lp_exchange_watch(ex, on_request, f);
 	f->later = (struct lp_timer){ .fire = say_later, .self = f };
@@ -237,6 +240,55 @@ static void the_stall_clock_rests_while_the_user_does_not_read(void **state)
 	assert_int_equal(f->got, 600 * 1024);
 }
 
+static void an_upload_that_the_peer_does_not_take_is_a_timeout(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = 8 * 1024 * 1024;
+	char *body = calloc(1, len);
+
+	f->mode = "deaf";
+	f->want.stall_time = 100 * LP_MSEC;
+	f->want.body = lp_span_of(body, len);
+	start(f);
+	free(body);
+	expect_failed(f, LP_TIMEOUT, "no more of the request was taken within 100ms");
+}
+
+static void a_user_who_writes_slowly_is_no_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	f->want.stall_time = 50 * LP_MSEC;
+	f->want.body_streamed = true;
+	f->want.body_length = 8;
+	start(f);
+	for (int i = 0; i < 4; i++) {
+		real_loop_run_for(&f->r, 80 * LP_MSEC);
+		lp_call_write(f->call, LP_SPAN("hi"));
+	}
+	real_loop_run_for(&f->r, 80 * LP_MSEC);
+	lp_call_end_body(f->call);
+	finish(f);
+	assert_int_equal(lp_call_status(f->call), 200);
+	assert_int_equal(f->body, 8);
+}
+
+static void a_payment_of_60_kb_arrives(void **state)
+{
+	struct fixture *f = *state;
+	char *value = malloc(60000);
+	struct lp_header header = { LP_SPAN("livepeer-payment"), { value, 60000 }, true };
+
+	memset(value, '~', 60000);
+	f->want.headers = &header;
+	f->want.n_headers = 1;
+	start(f);
+	finish(f);
+	free(value);
+	assert_int_equal(lp_call_status(f->call), 200);
+	assert_int_equal(f->payment, 60000);
+}
+
 static void the_total_time_ends_any_call(void **state)
 {
 	struct fixture *f = *state;
@@ -361,6 +413,9 @@ int main(void)
 		BOTH(an_answer_that_stops_coming_is_a_timeout),
 		BOTH(pieces_that_come_in_time_keep_a_call_alive),
 		BOTH(the_stall_clock_rests_while_the_user_does_not_read),
+		BOTH(an_upload_that_the_peer_does_not_take_is_a_timeout),
+		BOTH(a_user_who_writes_slowly_is_no_stall),
+		BOTH(a_payment_of_60_kb_arrives),
 		BOTH(the_total_time_ends_any_call),
 		BOTH(a_reply_that_breaks_off_is_told_and_what_came_is_kept),
 		BOTH(a_streamed_body_arrives),
