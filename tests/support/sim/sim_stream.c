@@ -379,7 +379,11 @@ static void client_cancel(void *self)
 }
 
 static const struct lp_call_wire client_wire = {
-	client_write, client_end_body, client_room, client_consumed, client_cancel,
+	.write = client_write,
+	.end_body = client_end_body,
+	.room = client_room,
+	.consumed = client_consumed,
+	.cancel = client_cancel,
 };
 
 /* ---- arriving at the server ---- */
