@@ -38,6 +38,15 @@ static int64_t wall_clock(void *self)
 	return lp_wall(s->loop);
 }
 
+static void tell(void *self, int fd)
+{
+	struct sim *s = self;
+
+	dprintf(fd, "---- the last lines of the nodes:\n%s----\nseed %llu, t=%.6f s; again: SIM_SEED=%llu\n",
+		lp_buf_text(&s->log), (unsigned long long)s->seed,
+		(double)(sim_now(s) - 1000 * LP_SEC) / (double)LP_SEC, (unsigned long long)s->seed);
+}
+
 /* ---- beginning and end ---- */
 
 static uint64_t choose_seed(uint64_t given)
@@ -98,6 +107,8 @@ struct sim *sim_new(uint64_t seed)
 	lp_list_init(&s->runners);
 	lp_list_init(&s->replies);
 	open_disk();
+	s->witness = (struct lp_witness){ .tell = tell, .self = s };
+	lp_witness_add(&s->witness);
 	open_app(s);
 	return s;
 }
@@ -107,6 +118,7 @@ void sim_end(struct sim *s)
 	struct lp_scope *scope = s->scope;
 
 	live = NULL;
+	lp_witness_remove(&s->witness);
 	lp_scope_close(&s->app_scope);
 	lp_list_each(&s->nodes, n, struct sim_node, link)
 		lp_scope_close(&n->scope);
@@ -126,9 +138,8 @@ int sim_after(void **state)
 	if (!s)
 		return 0;
 	live = NULL;
-	fprintf(stderr, "---- the last lines of the nodes:\n%s----\nseed %llu, t=%.6f s; again: SIM_SEED=%llu\n",
-		lp_buf_text(&s->log), (unsigned long long)s->seed,
-		(double)(sim_now(s) - 1000 * LP_SEC) / (double)LP_SEC, (unsigned long long)s->seed);
+	tell(s, STDERR_FILENO);
+	lp_witness_remove(&s->witness);
 	close_disk(s);
 	return 0;
 }

@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include <lpd/base/assert.h>
 #include <lpd/io/task.h>
 #include <lpd/role/node.h>
 
@@ -45,6 +46,7 @@ struct sim {
 	struct sim_node *gateway;	/* the first */
 	struct lp_log_sink sink;
 	struct lp_buf log;		/* the last lines */
+	struct lp_witness witness;	/* of the seed, when a check of the nodes' own fails */
 	char dir[64];
 	bool loud;
 };

@@ -39,6 +39,7 @@ struct sim_pool {
 
 static void pump(struct sim_pool *pool);
 static void dial(struct sim_pool *pool);
+static void dial_failed(struct sim_conn *conn, const char *words);
 
 /* ---- connections ---- */
 
@@ -71,6 +72,11 @@ void sim_conn_check(struct sim_conn *conn)
 void sim_conn_lose(struct sim_conn *conn, const char *words)
 {
 	lp_timer_clear(&conn->lost);
+	if (conn->dialing) {
+		lp_timer_clear(&conn->timer);
+		dial_failed(conn, words);
+		return;
+	}
 	conn->retired = true;
 	lp_list_each(&conn->streams, s, struct sim_stream, link) {
 		sim_stream_break_server(s, words);
@@ -100,6 +106,8 @@ void sim_client_conn_lost(struct sim_conn *conn)
 	lp_timer_clear(&conn->timer);
 	lp_link_out(&conn->of_pool);
 	pool->n_conns--;
+	pool->n_dials -= conn->dialing;
+	conn->dialing = false;
 	lp_ready(conn->net->loop, &conn->reap);
 	if (!pool->client->closing)
 		lp_ready(pool->client->loop, &pool->row);
@@ -253,6 +261,7 @@ static void dial_failed(struct sim_conn *conn, const char *words)
 
 	pool->n_dials--;
 	pool->warm = false;
+	conn->dialing = false;
 	conn->pool = NULL;
 	pool->n_conns--;
 	lp_ready(conn->net->loop, &conn->reap);
@@ -291,6 +300,7 @@ static void on_dialled(void *self)
 	}
 	pool->n_dials--;
 	pool->warm = false;
+	conn->dialing = false;
 	lp_timer_clear(&conn->lost);
 	conn->lost.fire = on_lost;
 	conn->h2 = pool->h2_only || (pool->url.tls && !pool->h1_only);
@@ -310,7 +320,7 @@ static void on_dial_lost(void *self)
 
 void sim_client_held(struct sim_conn *conn)
 {
-	if (conn->pool && !conn->server && !lp_timer_is_set(&conn->timer))
+	if (conn->dialing && !lp_timer_is_set(&conn->timer))
 		lp_timer_set(&conn->timer, conn->net->loop, 0);
 }
 
@@ -325,6 +335,7 @@ static void dial(struct sim_pool *pool)
 	conn->net = net;
 	conn->from = client->host;
 	conn->pool = pool;
+	conn->dialing = true;
 	conn->tls = pool->url.tls;
 	lp_list_init(&conn->streams);
 	lp_list_add(&net->conns, &conn->link);

@@ -85,6 +85,7 @@ struct sim_conn {
 	struct lp_list streams;
 	int n_streams;			/* that the client still counts */
 	int n_exchanges;		/* whose scope is open */
+	bool dialing;			/* not open yet */
 	bool h2, tls;
 	bool used;			/* has carried a call */
 	bool retired;			/* takes no more calls */

@@ -176,7 +176,7 @@ static void on_time(void *self)
 	struct work *w = self;
 	bool good = !w->does.status && !w->does.body;
 
-	if (w->does.how == SIM_DIES || (!w->stream && lp_reply_started(w->ex)))
+	if (w->does.how == SIM_DIES || (!w->event && lp_reply_started(w->ex)))
 		die(w);
 	else if (w->stream && good)
 		next_event(w);
