@@ -374,7 +374,6 @@ static void on_done(void *self)
 	o->jobs--;
 	o->last_job = lp_mono(o->node->loop);
 	o->node->jobs--;
-	lp_buf_clear(&job->words);
 	lp_scope_close(&scope);
 }
 
@@ -395,11 +394,13 @@ static void on_exchange(void *self)
 	lp_task_wake(&job->task);
 }
 
-static void drop_task(void *arg)
+/* Last in the job's scope, also when the node is closed under it. */
+static void leave(void *arg)
 {
 	struct job *job = arg;
 
 	lp_task_drop(&job->task);
+	lp_buf_clear(&job->words);
 }
 
 void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
@@ -421,7 +422,7 @@ void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
 	o->jobs++;
 	o->node->jobs++;
 	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), 1);
-	lp_defer(scope, drop_task, job);
+	lp_defer(scope, leave, job);
 	lp_exchange_limit_body(ex, route->pipeline->body_limit);
 	lp_exchange_watch(ex, on_exchange, job);
 	lp_task_start(&job->task, o->node->loop, &lp_machine_orchestrator_job, job);

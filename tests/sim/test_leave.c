@@ -192,7 +192,7 @@ static void a_deadline_falls_into_every_state_of_an_orchestrator_job(void **stat
 /* ---- somebody leaves, dies or is cut off at every moment ---- */
 
 #ifdef __SANITIZE_ADDRESS__
-#define STEP 1900		/* microseconds; ten times slower there */
+#define STEP 2900		/* microseconds; ten times slower there */
 #else
 #define STEP 700
 #endif

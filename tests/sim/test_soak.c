@@ -1,13 +1,13 @@
 /* Anything at any time: worlds drawn from a seed, in which jobs come and everybody misbehaves.  No answer is
  * expected to be good while that goes on; but every job ends, afterwards all is well again, and the books
- * balance.  SIM_SEED=n SIM_LOG=1 runs one world again and tells of it. */
+ * balance.  SIM_SEED=n SIM_LOG=1 runs one world again and tells of it; SIM_WORLDS=n runs so many. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define WORLDS 25
+#define WORLDS 15
 #else
 #define WORLDS 120
 #endif
@@ -307,11 +307,16 @@ static uint64_t run_world(uint64_t seed)
 
 static void any_world_comes_to_rest_and_balances(void **state)
 {
-	int worlds = getenv("SIM_SEED") ? 1 : WORLDS;
+	const char *wanted = getenv("SIM_WORLDS");
+	uint64_t worlds = WORLDS;
 
 	(void)state;
-	for (int i = 0; i < worlds; i++)
-		run_world(1000 + (uint64_t)i);
+	if (wanted && !lp_span_u64(lp_span(wanted), &worlds))
+		fail_msg("SIM_WORLDS is no number");
+	if (getenv("SIM_SEED"))
+		worlds = 1;
+	for (uint64_t i = 0; i < worlds; i++)
+		run_world(1000 + i);
 }
 
 static void the_same_seed_is_the_same_world(void **state)
