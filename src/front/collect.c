@@ -428,4 +428,6 @@ void lp_collect_write(const struct lp_collect *c, struct lp_buf *to, struct lp_s
 		lp_buf_add_span(to, c->items[i]->path);
 	}
 	lp_buf_add_span(to, lp_answer_text(c->answer, c->n));
+	if (!lp_span_ends(lp_buf_span(to), "\n"))
+		lp_buf_add_char(to, '\n');	/* as the network's other nodes do */
 }
