@@ -53,6 +53,8 @@ static void open_client(struct lp_node *node)
 {
 	const struct lp_client_want want = {
 		.tls = lp_tls_client_open(node->scope),
+		/* A runner speaks HTTP/1.1: each job needs a connection.  What bounds them is jobs and slots. */
+		.connections_per_peer = (int)lp_option_int(node->options, LP_OPT_MAX_JOBS),
 		.log = node->log,
 		.metrics = node->metrics,
 	};
