@@ -1,6 +1,10 @@
 /* role/node - see the header. */
 #include <lpd/role/node.h>
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include <lpd/base/random.h>
 #include <lpd/io/file.h>
 
@@ -10,7 +14,6 @@ static const struct {
 	enum lp_role_bit bit;
 	const struct lp_role *role;
 } rows[] = {
-	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
 	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
 	{ LP_ROLE_GATEWAY, &lp_role_gateway },
 };
@@ -33,6 +36,21 @@ static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
 	return LP_OK;
 }
 
+/* Made when missing; from here on an absolute path, since it also names a socket and is told to children. */
+static enum lp_code open_folder(struct lp_node *node, struct lp_err *e)
+{
+	char *real;
+
+	if (lp_folder_make(node->data_dir, e) != LP_OK)
+		return e->code;
+	real = realpath(node->data_dir, NULL);
+	if (!real)
+		return lp_fail(e, LP_CONFIG, "the data directory %s cannot be used: %s", node->data_dir, strerror(errno));
+	node->data_dir = lp_strdup(node->scope, lp_span(real));
+	free(real);
+	return LP_OK;
+}
+
 static enum lp_code open_media(struct lp_node *node, struct lp_err *e)
 {
 	const struct lp_media_want want = {
@@ -43,7 +61,7 @@ static enum lp_code open_media(struct lp_node *node, struct lp_err *e)
 		.metrics = node->metrics,
 	};
 
-	if (lp_folder_make(node->data_dir, e) != LP_OK || lp_folder_make(want.dir, e) != LP_OK)
+	if (lp_folder_make(want.dir, e) != LP_OK)
 		return e->code;
 	node->media = lp_media_open(node->scope, &want);
 	return LP_OK;
@@ -97,6 +115,8 @@ enum lp_code lp_node_open(struct lp_scope *parent, struct lp_node **out, const s
 
 	if (!lp_options_roles(want->options))
 		code = lp_fail(e, LP_CONFIG, "say what this node is to be: -mode gateway or -mode orchestrator");
+	if (code == LP_OK)
+		code = open_folder(node, e);
 	if (code == LP_OK)
 		code = open_media(node, e);
 	if (code == LP_OK) {

@@ -1,15 +1,18 @@
 /* lpd-runner as our child: found, started, started again when it dies, stopped with the node.
  *
  * It parses untrusted media and runs models, so it is its own process with a memory limit and no network but
- * one unix socket in the data directory. */
+ * one unix socket. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runner_priv.h"
 
 #define MEMORY_LIMIT (INT64_C(4) << 30)
+#define SOCKET_PATH 100			/* bytes; sockaddr_un holds 107 */
 #define HEALTHY (30 * LP_SEC)		/* a child that ran so long did not fail at its start */
 
 static void start(struct builtin *b);
@@ -88,6 +91,8 @@ static void closed(void *arg)
 
 	lp_timer_clear(&b->again);
 	unlink(b->socket);
+	if (b->socket_folder)
+		rmdir(b->socket_folder);
 }
 
 /* A unix socket's address is an absolute path, also when -dataDir is not. */
@@ -100,16 +105,29 @@ static const char *socket_path(struct lp_runners *set)
 	return lp_fmt(set->scope, "%s/%s/runner.sock", here, set->want.data_dir);
 }
 
+/* In the data directory; when the path of that is too long for a socket, in a folder of our own under /tmp. */
+static enum lp_code place_socket(struct builtin *b, struct lp_err *e)
+{
+	struct lp_scope *scope = b->set->scope;
+
+	b->socket = socket_path(b->set);
+	if (strlen(b->socket) <= SOCKET_PATH)
+		return LP_OK;
+	b->socket_folder = lp_fmt(scope, "/tmp/lpd-runner-XXXXXX");
+	if (!mkdtemp(b->socket_folder))
+		return lp_fail(e, LP_CONFIG, "no folder for the runner's socket can be made in /tmp: %s", strerror(errno));
+	b->socket = lp_fmt(scope, "%s/runner.sock", b->socket_folder);
+	return LP_OK;
+}
+
 enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e)
 {
 	struct builtin *b = lp_new(set->scope, struct builtin);
 
 	b->set = set;
 	b->again = (struct lp_timer){ .fire = again, .self = b };
-	b->socket = socket_path(set);
-	if (strlen(b->socket) > 100)
-		return lp_fail(e, LP_CONFIG, "the data directory's path is too long for a socket in it: %s",
-			       set->want.data_dir);
+	if (place_socket(b, e) != LP_OK)
+		return e->code;
 	if (find(b, e) != LP_OK)
 		return e->code;
 	if (lp_url_parse(set->scope, &b->url, lp_span(lp_fmt(set->scope, "unix:%s", b->socket)), e) != LP_OK)

@@ -30,6 +30,7 @@ struct builtin {
 	struct lp_process *process;
 	struct lp_timer again;
 	const char *path, *socket;
+	char *socket_folder;		/* made for it; NULL: it is in the data directory */
 	struct lp_url url;
 	int64_t started;
 	int starts;

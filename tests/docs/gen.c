@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include <lpd/io/task.h>
 #include <lpd/market/pipeline.h>
 #include <lpd/options/options.h>
 
@@ -42,6 +43,27 @@ static void write_options(FILE *to)
 	lp_buf_clear(&text);
 }
 
+extern const struct lp_machine lp_gateway_machine, lp_machine_orchestrator_job, lp_machine_runner_watch;
+
+static const struct lp_machine *const machines[] = {
+	&lp_gateway_machine, &lp_machine_orchestrator_job, &lp_machine_runner_watch,
+};
+
+static void write_states(FILE *to)
+{
+	struct lp_buf text = { .len = 0 };
+
+	fputs("# State machines\n\n"
+	      "The tables that the program runs on (`lp_machine`), as they are. A step may name only the states that its\n"
+	      "row lists; the driver stops the process when one names another. Drawings: `docs/architecture.md`.\n\n", to);
+	for (size_t i = 0; i < sizeof(machines) / sizeof(*machines); i++) {
+		lp_machine_doc(machines[i], &text);
+		lp_buf_add_char(&text, '\n');
+	}
+	fwrite(text.mem + text.off, 1, text.len, to);
+	lp_buf_clear(&text);
+}
+
 /* One member a line, so that a change shows as one. */
 static void write_openapi(FILE *to)
 {
@@ -64,6 +86,7 @@ static const struct document {
 	{ "errors.md", write_errors },
 	{ "metrics.md", write_metrics },
 	{ "options.md", write_options },
+	{ "states.md", write_states },
 	{ "openapi.json", write_openapi },
 };
 

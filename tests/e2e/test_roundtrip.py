@@ -55,6 +55,17 @@ def a_picture_larger_than_memory_keeps_comes_too(nodes, _):
     assert base64.b64decode(inline.split(",", 1)[1]) == LARGE
 
 
+def a_client_that_reads_slowly_gets_it_all(nodes, _):
+    url = json.loads(ask(f"{nodes.url}/text-to-image", picture("large"))[2])["images"][0]["url"]
+    with socket.create_connection(("127.0.0.1", nodes.http), timeout=20) as sock:
+        sock.sendall(f"GET {url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        file = sock.makefile("rb")
+        got = file.read(100000)
+        time.sleep(1)
+        got += file.read()
+    assert got.endswith(LARGE), len(got)
+
+
 def a_picture_comes_inline_when_asked(nodes, _):
     status, _, body = ask(f"{nodes.url}/text-to-image?media=inline", picture("a fox"))
     url = json.loads(body)["images"][0]["url"]
