@@ -31,8 +31,9 @@ def cmocka_results(output):
     """{test: (status, why)} of one program; a test that began and never ended has failed."""
     found, why = {}, ""
     for line in output.splitlines():
-        if "SKIP" in line and "SKIPPED" not in line:
-            why = line.split("SKIP", 1)[1].strip(" :")
+        said = re.search(r"\b(?:SKIP|[Ss]kipped):? (.+)", line)
+        if said and "[  SKIPPED" not in line:
+            why = said.group(1)
         match = CMOCKA.search(line)
         if not match:
             continue
