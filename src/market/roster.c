@@ -15,13 +15,27 @@
 /* How many questions in a row may fail before an answer that is still young is not used any more. */
 #define MISSES 2
 
-/* A time of rest after a refusal or a fault, longer each time; over, but not forgotten, it is half open: one
- * job at a time is let through to see. */
+/* What one that was full is thought to have become, when nobody has asked it for so long. */
+#define FORGET LP_MIN
+
+/* A time of rest after a fault, longer each time; over, but not forgotten, it is half open: one job at a time
+ * is let through to see. */
 struct spell {
 	int64_t until;
 	int step;		/* 0: none; how often in a row */
 	bool probing;		/* one job is on its way to see; nobody else until it ends */
-	bool testing;		/* one was let through for a moment: its refusal counts */
+};
+
+/* How many jobs of ours an offer takes, as far as it has told.  "Full" says: as many as run now.  From then on
+ * a new one is let in for each that ends, and beyond that from time to time some more, to see: refusals come
+ * at once, so a moment without one is an answer. */
+struct room {
+	bool limited;			/* it was full lately */
+	int limit;
+	int extra;			/* beyond the limit in one moment: 1, doubled while all are taken */
+	bool testing;			/* some are in beyond the limit, until `until` */
+	int64_t until;			/* no more before this */
+	int step;			/* refusals in a row */
 };
 
 struct offer {
@@ -30,7 +44,8 @@ struct offer {
 	struct lp_span model;	/* behind the struct */
 	double score;
 	int in_flight, failures;
-	struct spell busy, suspended;
+	struct room room;
+	struct spell suspended;
 	/* Of the answer number `seen`, worked out when first asked for. */
 	uint64_t seen;
 	enum lp_reject fits;
@@ -388,6 +403,34 @@ static bool resting(const struct spell *s, int64_t now)
 	return s->step && (now < s->until || s->probing);
 }
 
+static bool has_room(const struct offer *o, int64_t now)
+{
+	const struct room *r = &o->room;
+
+	if (!r->limited || o->in_flight < r->limit)
+		return true;
+	if (now >= r->until)
+		return true;	/* a moment of seeing begins, or the last one was good */
+	return r->testing && o->in_flight < r->limit + r->extra;
+}
+
+/* Before a job goes there: take in what the last moment has shown. */
+static void look_back(struct offer *o, int64_t now)
+{
+	struct room *r = &o->room;
+
+	if (!r->limited || now < r->until)
+		return;
+	if (now - r->until > FORGET) {
+		*r = (struct room){ 0 };
+	} else if (r->testing) {
+		r->testing = false;
+		r->limit = o->in_flight > r->limit ? o->in_flight : r->limit;
+		r->extra = r->extra < 1024 ? 2 * r->extra : r->extra;
+		r->step = 0;
+	}
+}
+
 /* Fills in the candidate; *back is when a busy or suspended one returns. */
 static void judge(struct lp_candidate *c, int64_t *back, struct lp_orch *orch, const struct lp_roster_ask *ask)
 {
@@ -420,14 +463,16 @@ static void judge(struct lp_candidate *c, int64_t *back, struct lp_orch *orch, c
 		rest = &o->suspended;
 	if (rest)
 		c->reject = LP_REJECT_SUSPENDED;
-	else if (resting(&o->busy, ask->now)) {
-		rest = &o->busy;
+	else if (!has_room(o, ask->now))
 		c->reject = LP_REJECT_BUSY;
-	}
-	if (rest && !tried(orch, ask))
-		*back = rest->until > ask->now ? rest->until : ask->now + orch->roster->rules.busy_base;
-	if (!rest && tried(orch, ask))
+	else if (tried(orch, ask))
 		c->reject = LP_REJECT_TRIED;
+	if (c->reject == LP_REJECT_BUSY)
+		*back = o->room.until;
+	else if (rest)
+		*back = rest->until > ask->now ? rest->until : ask->now + orch->roster->rules.busy_base;
+	if (tried(orch, ask))
+		*back = LP_NEVER;
 }
 
 struct lp_orch *lp_roster_choose(struct lp_roster *roster, const struct lp_roster_ask *ask, struct lp_choice *out)
@@ -459,44 +504,62 @@ int64_t lp_roster_next_chance(const struct lp_roster *roster, const struct lp_ro
 
 /* ---- the outcome of a try ---- */
 
-/* Half open: this job is the one that is let through.  After "full" it is only the first for a moment, since
- * a job may run for minutes and others need not wait for its end: a refusal would come at once. */
-static void probe(struct spell *s, int64_t now, int64_t moment)
+/* Half open: this job is the one that is let through. */
+static void probe(struct spell *s, int64_t now)
 {
-	if (!s->step || s->until > now)
-		return;
-	s->testing = moment != 0;
-	s->probing = moment == 0;
-	if (moment)
-		s->until = now + moment;
+	if (s->step && s->until <= now)
+		s->probing = true;
 }
 
 void lp_orch_begin(struct lp_roster *roster, const struct lp_orch_try *t)
 {
 	struct offer *o = offer_get(t->orch, t->capability, t->model);
 
+	look_back(o, roster->now);
+	if (o->room.limited && o->in_flight >= o->room.limit && !o->room.testing) {
+		o->room.testing = true;
+		o->room.until = roster->now + roster->rules.busy_base;
+	}
 	t->orch->refs++;
 	o->in_flight++;
-	probe(&t->orch->suspended, roster->now, 0);
-	probe(&o->suspended, roster->now, 0);
-	probe(&o->busy, roster->now, roster->rules.busy_base);
+	probe(&t->orch->suspended, roster->now);
+	probe(&o->suspended, roster->now);
 }
 
 /* base, twice that, ... max, each spread by a quarter so that a crowd does not come back at one moment. */
-static void rest(struct lp_roster *roster, struct spell *s, int64_t base, int64_t max)
+static int64_t rest_time(struct lp_roster *roster, int step, int64_t base, int64_t max)
 {
 	int64_t time = base;
 
-	/* Jobs that were under way when the first one failed say nothing new. */
-	if (s->step && s->until > roster->now && !s->testing)
-		return;
-	for (int i = 0; i < s->step && time < max; i++)
+	for (int i = 0; i < step && time < max; i++)
 		time *= 2;
 	time = time < max ? time : max;
-	time += (int64_t)((lp_dice_unit(roster->dice) - 0.5) * 0.5 * (double)time);
-	s->step++;
-	s->until = roster->now + time;
-	s->probing = s->testing = false;
+	return time + (int64_t)((lp_dice_unit(roster->dice) - 0.5) * 0.5 * (double)time);
+}
+
+static void rest(struct lp_roster *roster, struct spell *s, int64_t base, int64_t max)
+{
+	/* Jobs that were under way when the first one failed say nothing new. */
+	if (s->step && s->until > roster->now)
+		return;
+	s->until = roster->now + rest_time(roster, s->step++, base, max);
+	s->probing = false;
+}
+
+/* "Full", with so many of ours in it.  Of a crowd that was refused together only the first one's is a new
+ * refusal; the last one tells how many were taken. */
+static void full(struct lp_roster *roster, struct offer *o)
+{
+	struct room *r = &o->room;
+	bool news = !r->limited || r->testing || roster->now >= r->until;
+
+	r->limited = true;
+	r->limit = o->in_flight;
+	r->extra = 1;
+	r->testing = false;
+	if (news)
+		r->until = roster->now +
+			   rest_time(roster, r->step++, roster->rules.busy_base, roster->rules.busy_max);
 }
 
 static void recover(struct spell *s)
@@ -509,7 +572,6 @@ static void end_ok(const struct lp_orch_try *t, struct offer *o, const struct lp
 	t->orch->failures = o->failures = 0;
 	recover(&t->orch->suspended);
 	recover(&o->suspended);
-	recover(&o->busy);
 	if (outcome->work > 0)
 		o->score = lp_score_update(o->score, (double)outcome->took / (double)LP_SEC / outcome->work);
 }
@@ -545,8 +607,10 @@ static void end_bad(struct lp_roster *roster, const struct lp_orch_try *t, struc
 	}
 	if (lp_code_next(code) == LP_NEXT_SUSPEND && lp_code_fault(code) == LP_FAULT_PEER)
 		suspend(roster, t, o, code);
+	else if (code == LP_NO_CAPACITY)
+		full(roster, o);
 	else if (lp_code_next(code) == LP_NEXT_TRY_OTHER && code != LP_NOT_SENT)
-		rest(roster, &o->busy, r->busy_base, r->busy_max);
+		rest(roster, &o->suspended, r->busy_base, r->busy_max);
 }
 
 void lp_orch_end(struct lp_roster *roster, const struct lp_orch_try *t, const struct lp_orch_outcome *outcome)
@@ -577,7 +641,7 @@ const char *lp_orch_state(const struct lp_orch *orch, int64_t now)
 		return "suspended";
 	lp_list_each(&orch->offers, o, struct offer, link) {
 		any = true;
-		if (resting(&o->busy, now))
+		if (!has_room(o, now))
 			busy = true;
 		else if (!resting(&o->suspended, now))
 			open = true;
@@ -598,7 +662,7 @@ void lp_orch_offer(const struct lp_orch *orch, struct lp_orch_offer *out, uint32
 	out->score = o->score;
 	out->in_flight = o->in_flight;
 	out->failures = o->failures;
-	out->busy = resting(&o->busy, now);
+	out->busy = !has_room(o, now);
 	out->suspended = resting(&o->suspended, now);
 }
 

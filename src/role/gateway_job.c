@@ -215,6 +215,19 @@ static int give_up(struct lp_gateway_job *j, int64_t chance)
 	return SETTLE;
 }
 
+/* One that was refused takes its old place in the row again. */
+static void stand_in_row(struct lp_gateway_job *j)
+{
+	struct lp_list *row = &j->gw->waiting;
+	struct lp_link *after = row->head.prev;
+
+	if (lp_link_in(&j->waiting))
+		return;
+	while (after != &row->head && LP_CONTAINER(after, struct lp_gateway_job, waiting)->number > j->number)
+		after = after->prev;
+	lp_link_add_after(after, &j->waiting);
+}
+
 /* Somebody cannot be reached or does not offer the model: that may have changed since it was asked. */
 static void ask_news(struct lp_gateway_job *j)
 {
@@ -242,8 +255,7 @@ static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 	if (chance != LP_NEVER && chance - ask->now < left)
 		left = chance - ask->now;
 	lp_timer_set(&j->chance, j->gw->node->loop, left);
-	if (!lp_link_in(&j->waiting))
-		lp_list_add(&j->gw->waiting, &j->waiting);
+	stand_in_row(j);
 	return LP_AWAIT(SELECT);
 }
 
@@ -253,13 +265,44 @@ static bool terms_end(const struct lp_gateway_job *j, const struct lp_orch *orch
 	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop), now_of(j)) && j->refreshed != orch;
 }
 
+static bool waits_for(const struct lp_gateway_job *w, const struct lp_orch_try *t)
+{
+	return w->pipeline->capability == t->capability && lp_span_eq(w->request->model, t->model);
+}
+
+/* The first who waits for what was just given back may look again. */
+static void let_next_look(struct lp_gateway *gw, const struct lp_orch_try *t)
+{
+	lp_list_each(&gw->waiting, w, struct lp_gateway_job, waiting) {
+		if (!waits_for(w, t))
+			continue;
+		lp_task_wake(&w->task);
+		return;
+	}
+}
+
+/* Who comes new does not overtake those who wait for the same, unless it may go where they may not. */
+static bool stands_behind(const struct lp_gateway_job *j, const struct lp_orch_try *t)
+{
+	if (j->wait_began || j->pin.len || !j->gw->wait_time)
+		return false;
+	lp_list_each(&j->gw->waiting, w, struct lp_gateway_job, waiting)
+		if (waits_for(w, t) && !w->pin.len && !w->n_tried)
+			return true;
+	return false;
+}
+
 static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struct lp_choice *choice)
 {
+	bool waited = j->wait_began != 0;
+
 	stop_waiting(j);
 	j->attempt = lp_scope_open(j->scope, "try");
 	j->result = lp_scope_open(j->scope, "result");
 	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model };
 	lp_orch_begin(j->gw->roster, &j->at);
+	if (waited)
+		let_next_look(j->gw, &j->at);	/* there may be room for more */
 	j->tries++;
 	j->err = (struct lp_err){ 0 };
 	j->orch = lp_orch_address(orch);
@@ -281,7 +324,7 @@ static int choose(void *self)
 		return LP_AWAIT(SELECT);
 	orch = lp_roster_choose(j->gw->roster, &ask, &choice);
 	memcpy(j->rejected, choice.rejected, sizeof(j->rejected));
-	if (!orch)
+	if (!orch || stands_behind(j, &(struct lp_orch_try){ orch, ask.capability, ask.model }))
 		return nobody(j, &ask);
 	if (terms_end(j, orch)) {
 		stop_waiting(j);
@@ -359,17 +402,6 @@ static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > j->gw->job_time / 2)
 		return LP_TIMEOUT;
 	return code;
-}
-
-/* The first who waits for what was just given back may look again. */
-static void let_next_look(struct lp_gateway *gw, const struct lp_orch_try *t)
-{
-	lp_list_each(&gw->waiting, w, struct lp_gateway_job, waiting) {
-		if (w->pipeline->capability != t->capability || !lp_span_eq(w->request->model, t->model))
-			continue;
-		lp_task_wake(&w->task);
-		return;
-	}
 }
 
 /* Is this orchestrator out of the question for this job?  Who was full, or took nothing because it could not be
@@ -562,6 +594,7 @@ void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipel
 	lp_defer(scope, leave, j);
 	name_job(j);
 	read_wishes(j);
+	j->number = gw->came++;
 	lp_list_add(&gw->jobs, &j->link);
 	gw->n_jobs++;
 	gw->node->jobs++;

@@ -32,7 +32,8 @@ struct lp_gateway {
 	struct lp_router *router;
 	struct lp_tls_server *tls;	/* NULL: plain */
 	struct lp_map *credentials;	/* gateway_send.c: struct credential by orchestrator, capability, model */
-	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, longest first */
+	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, in the order of their coming */
+	uint64_t came;			/* jobs so far */
 	int n_jobs, max_jobs;
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
 	struct lp_span public_url;	/* before "/stream/..." in answers; may be empty */
@@ -52,6 +53,7 @@ struct lp_gateway_job {
 	const struct lp_request *request;	/* from ADMIT on */
 	struct lp_err err;		/* how the last try, or the job, went wrong; LP_OK: well */
 	struct lp_link link, waiting;
+	uint64_t number;		/* in the order of coming */
 	char id[17];
 	char request_id[65];		/* the client's X-Request-Id, else the id */
 	bool trace, inline_media, replied;

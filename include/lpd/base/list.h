@@ -47,6 +47,14 @@ static inline void lp_list_add_front(struct lp_list *list, struct lp_link *link)
 	list->head.next = link;
 }
 
+static inline void lp_link_add_after(struct lp_link *at, struct lp_link *link)	/* at: in a list, or its head */
+{
+	link->prev = at;
+	link->next = at->next;
+	at->next->prev = link;
+	at->next = link;
+}
+
 static inline void lp_link_out(struct lp_link *link)	/* fine when it is in no list */
 {
 	if (!link->next)

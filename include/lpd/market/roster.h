@@ -22,7 +22,7 @@ struct lp_roster_rules {
 	const struct lp_roster_minimum *minimums;	/* of runners; live as long as the roster */
 	int n_minimums;
 	int64_t stale;			/* an info older than this is not used: 5 min */
-	int64_t busy_base, busy_max;	/* after "full": 0.25 s, doubling, jittered, to 10 s */
+	int64_t busy_base, busy_max;	/* after "full": 0.25 s, doubling, jittered, to 10 s; then one more than ran is tried */
 	int64_t suspend_base, suspend_max;	/* after a fault: 2 s, doubling, to 2 min; one probe job when half open */
 };
 

@@ -302,6 +302,83 @@ static void after_full_the_crowd_is_let_in_one_by_one(void **state)
 	assert_string_equal(lp_orch_state(a, w->now), "ready");
 }
 
+/* n jobs under way there. */
+static void begin(struct world *w, struct lp_orch *o, int n)
+{
+	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+
+	choose(w, &choice);
+	for (int i = 0; i < n; i++)
+		lp_orch_begin(w->roster, &t);
+}
+
+static void end(struct world *w, struct lp_orch *o, int n, enum lp_code code)
+{
+	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+
+	for (int i = 0; i < n; i++)
+		lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = code, .now = w->now });
+}
+
+static void a_full_one_takes_one_more_for_each_that_ends(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	begin(w, a, 10);
+	end(w, a, 7, LP_NO_CAPACITY);	/* three were taken */
+	assert_null(choose(w, &choice));
+	end(w, a, 1, LP_OK);
+	assert_ptr_equal(choose(w, &choice), a);
+	begin(w, a, 1);
+	assert_null(choose(w, &choice));
+	end(w, a, 3, LP_OK);
+}
+
+static void one_that_grew_is_found_out_ever_faster(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+	int running = 1;
+
+	begin(w, a, 2);
+	end(w, a, 1, LP_NO_CAPACITY);
+	for (int more = 1; more <= 8; more *= 2) {
+		w->now = chance(w);
+		for (int i = 0; i < more; i++) {
+			assert_ptr_equal(choose(w, &choice), a);
+			begin(w, a, 1);
+			running++;
+		}
+		assert_null(choose(w, &choice));	/* until a moment went by without a refusal */
+	}
+	end(w, a, 1, LP_NO_CAPACITY);
+	running--;
+	w->now = chance(w);
+	begin(w, a, 1);
+	assert_null(choose(w, &choice));		/* careful again */
+	end(w, a, running + 1, LP_OK);
+}
+
+static void what_was_full_long_ago_is_forgotten(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	begin(w, a, 2);
+	end(w, a, 1, LP_NO_CAPACITY);
+	w->now += 2 * LP_MIN;
+	for (int i = 0; i < 20; i++) {
+		assert_ptr_equal(choose(w, &choice), a);
+		begin(w, a, 1);
+	}
+	end(w, a, 21, LP_OK);
+}
+
 static void many_refusals_at_once_count_as_one(void **state)
 {
 	struct world *w = *state;
@@ -544,6 +621,9 @@ int main(void)
 		T(a_full_model_does_not_close_the_others),
 		T(a_full_one_that_is_full_again_rests_longer),
 		T(after_full_the_crowd_is_let_in_one_by_one),
+		T(a_full_one_takes_one_more_for_each_that_ends),
+		T(one_that_grew_is_found_out_ever_faster),
+		T(what_was_full_long_ago_is_forgotten),
 		T(many_refusals_at_once_count_as_one),
 		T(one_that_cannot_be_reached_is_suspended_with_all_its_models),
 		T(one_that_fails_at_a_model_keeps_the_others),
