@@ -18,6 +18,9 @@
 /* What one that was full is thought to have become, when nobody has asked it for so long. */
 #define FORGET LP_MIN
 
+/* How long at most until it is worth looking again, where a job may end. */
+#define SOON LP_SEC
+
 /* A time of rest after a fault, longer each time; over, but not forgotten, it is half open: one job at a time
  * is let through to see. */
 struct spell {
@@ -467,9 +470,13 @@ static void judge(struct lp_candidate *c, int64_t *back, struct lp_orch *orch, c
 		c->reject = LP_REJECT_BUSY;
 	else if (tried(orch, ask))
 		c->reject = LP_REJECT_TRIED;
-	if (c->reject == LP_REJECT_BUSY)
+	if (c->reject == LP_REJECT_BUSY) {
 		*back = o->room.until;
-	else if (rest)
+		/* While jobs of ours run there one may end, and leave its place, at any time. */
+		if (o->in_flight && *back > ask->now + SOON)
+			*back = ask->now + SOON;
+	}
+	if (rest)
 		*back = rest->until > ask->now ? rest->until : ask->now + orch->roster->rules.busy_base;
 	if (tried(orch, ask))
 		*back = LP_NEVER;
