@@ -25,8 +25,8 @@
 enum {
 	ALIGN = alignof(max_align_t),
 	FIRST_CHUNK = 496,		/* the scope with its first objects: a 512-byte block of the allocator */
-	LAST_CHUNK = 16 * 1024 - 16,	/* chunks double up to this */
-	ALONE = 4 * 1024,		/* objects from here on are not put into chunks */
+	LAST_CHUNK = 16 * 1024 - 16,
+	ALONE = 480,			/* objects from here on are not put into chunks */
 };
 
 /* What has to happen when the scope closes; newest first in the list.  fn NULL: a child scope, whose own
@@ -50,7 +50,6 @@ struct lp_scope {
 	struct ending *spare;	/* taken back by lp_undefer, linked by older */
 	struct block *blocks;
 	char *at, *end;		/* free room in the present chunk */
-	size_t next_chunk;
 	size_t bytes;
 };
 
@@ -90,7 +89,6 @@ struct lp_scope *lp_scope_open(struct lp_scope *parent, const char *name)
 	scope->bytes = EACH_ALONE ? own : FIRST_CHUNK;
 	scope->at = (char *)scope + own;
 	scope->end = (char *)scope + scope->bytes;
-	scope->next_chunk = 2 * (FIRST_CHUNK + 16) - 16;
 	if (parent)
 		link_ending(parent, &scope->ending);
 	return scope;
@@ -139,6 +137,14 @@ static char *add_block(struct lp_scope *scope, size_t size)
 	return (char *)(block + 1);
 }
 
+/* A third of the whole, so that no more than that is air: many scopes hold little and live long. */
+static size_t next_chunk(const struct lp_scope *scope)
+{
+	size_t size = scope->bytes / 2;
+
+	return size < FIRST_CHUNK ? FIRST_CHUNK : size > LAST_CHUNK ? LAST_CHUNK : aligned(size + 16) - 16;
+}
+
 /* Not zeroed. */
 static void *take(struct lp_scope *scope, size_t size)
 {
@@ -148,13 +154,9 @@ static void *take(struct lp_scope *scope, size_t size)
 	size_t need = aligned(size ? size : 1);
 
 	if ((size_t)(scope->end - scope->at) < need) {
-		while (scope->next_chunk < need + sizeof(struct block))
-			scope->next_chunk = 2 * (scope->next_chunk + 16) - 16;
-		size_t room = scope->next_chunk - sizeof(struct block);
+		size_t room = next_chunk(scope) - sizeof(struct block);
 		scope->at = add_block(scope, room);
 		scope->end = scope->at + room;
-		if (scope->next_chunk < LAST_CHUNK)
-			scope->next_chunk = 2 * (scope->next_chunk + 16) - 16;
 	}
 	void *at = scope->at;
 	scope->at += need;

@@ -29,7 +29,7 @@ figures = {}
 # What the project aims at: figure, at least or at most, value.
 AIMS = [
     ("llm.c100.rate_vs_nginx", ">=", 1.0), ("llm.c100.lpd.cpu", "<=", 0.12), ("text-to-image.c100.lpd.cpu", "<=", 0.20),
-    ("slow.c100.p99_vs_nginx", "<=", 1.5), ("relay.llm.bytes_vs_nginx", ">=", 0.9), ("inflight.lpd.per_job", "<=", 16),
+    ("slow.c100.p99_vs_nginx", "<=", 1.5), ("relay.llm.bytes_vs_nginx", ">=", 0.9), ("inflight.lpd.gateway", "<=", 16),
     ("growth.lpd", "<=", 1), ("idle.gateway.rss", "<=", 13), ("idle.gateway.private", "<=", 4),
     ("idle.orchestrator.rss", "<=", 13), ("idle.orchestrator.private", "<=", 4), ("start.gateway", "<=", 30),
     ("start.orchestrator", "<=", 30),
@@ -123,8 +123,7 @@ def inflight(folder):
 
     def work(pairs, runner):
         for pair in pairs:
-            pids = sum(pair.hops.values(), [])
-            before = memory(pids)["rss"]
+            before = {hop: memory(pids)["rss"] for hop, pids in pair.hops.items()}
             script = script_of("llm", folder)
             with Processes(f"{folder}/wrk") as wrk:
                 wrk.start("wrk", "wrk", "-t1", f"-c{clients}", "-d40s", "--timeout", "100s", "-s", script, f"{pair.url}/llm")
@@ -136,7 +135,10 @@ def inflight(folder):
                         break
                     held = now
                 say(f"inflight.{pair.name}.jobs", held, "jobs")
-                say(f"inflight.{pair.name}.per_job", (memory(pids)["rss"] - before) / max(held, 1), "KiB")
+                each = {hop: (memory(pids)["rss"] - before[hop]) / max(held, 1) for hop, pids in pair.hops.items()}
+                for hop, kib in each.items():
+                    say(f"inflight.{pair.name}.{hop}", kib, "KiB/job")
+                say(f"inflight.{pair.name}.per_job", sum(each.values()), "KiB/job")
             wait_for(lambda: runner.stats()["in_hand"] == 0, "the jobs to end", 60)
             pair.check()
     with_pairs(folder, work, delay=20000)
