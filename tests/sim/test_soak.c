@@ -6,11 +6,8 @@
 
 #include "sim.h"
 
-#ifdef __SANITIZE_ADDRESS__
-#define WORLDS 15
-#else
 #define WORLDS 120
-#endif
+#define FEW_WORLDS 15
 
 #define ORCHESTRATORS 4
 #define GATEWAYS 2
@@ -308,7 +305,7 @@ static uint64_t run_world(uint64_t seed)
 static void any_world_comes_to_rest_and_balances(void **state)
 {
 	const char *wanted = getenv("SIM_WORLDS");
-	uint64_t worlds = WORLDS;
+	uint64_t worlds = sim_few() ? FEW_WORLDS : WORLDS;
 
 	(void)state;
 	if (wanted && !lp_span_u64(lp_span(wanted), &worlds))

@@ -313,6 +313,11 @@ void fault_vfs_open(void)
 	sqlite3_vfs_register(&disk.vfs, 0);
 }
 
+void fault_vfs_for_all(void)
+{
+	sqlite3_vfs_register(&disk.vfs, 1);
+}
+
 void fault_vfs_close(void)
 {
 	while (disk.images)

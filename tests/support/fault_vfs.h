@@ -10,6 +10,7 @@ enum fault { FAULT_FULL, FAULT_IO };
 
 void fault_vfs_open(void);
 void fault_vfs_close(void);
+void fault_vfs_for_all(void);		/* stores are on it also when they do not name it */
 
 /* After so many more writes and syncs each of them fails, until healed. */
 void fault_vfs_fail_after(int operations, enum fault fault);

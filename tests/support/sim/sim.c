@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <fault_vfs.h>
-#include <sqlite3.h>
 #include <temp_dir.h>
 
 #include <lpd/base/assert.h>
@@ -62,7 +61,7 @@ static void open_disk(void)
 {
 	sim_disk_room(-1);
 	fault_vfs_open();
-	sqlite3_vfs_register(sqlite3_vfs_find("fault"), 1);
+	fault_vfs_for_all();
 }
 
 static void close_disk(const struct sim *s)
@@ -142,6 +141,18 @@ int sim_after(void **state)
 	lp_witness_remove(&s->witness);
 	close_disk(s);
 	return 0;
+}
+
+bool sim_few(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+	return true;
+#endif
+#endif
+	return getenv("SIM_FEW") != NULL;
 }
 
 /* ---- running ---- */

@@ -55,6 +55,8 @@ struct sim *sim_new(uint64_t seed);		/* SIM_SEED, if set, wins */
 void sim_end(struct sim *s);
 /* Wraps a test: prints the seed and the log of a simulation that did not get to its end. */
 int sim_after(void **state);
+/* Under a sanitizer, or told by SIM_FEW (valgrind): what is repeated for good measure is repeated less. */
+bool sim_few(void);
 #define sim_test(f) cmocka_unit_test_teardown(f, sim_after)
 
 void sim_run_for(struct sim *s, int64_t time);
