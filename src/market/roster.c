@@ -21,12 +21,13 @@
 /* How long at most until it is worth looking again, where a job may end. */
 #define SOON LP_SEC
 
-/* A time of rest after a fault, longer each time; over, but not forgotten, it is half open: one job at a time
- * is let through to see. */
+/* A time of rest after a fault, longer each time; over, but not forgotten, it is half open: one job is let
+ * through to see.  It may run for minutes, and what is well need not wait for its end: after as long as the
+ * rest was without a fault the next one follows. */
 struct spell {
-	int64_t until;
+	int64_t until, length;
 	int step;		/* 0: none; how often in a row */
-	bool probing;		/* one job is on its way to see; nobody else until it ends */
+	int64_t probe_until;	/* one job is on its way to see; nobody else until it ends or this; 0: none is */
 };
 
 /* How many jobs of ours an offer takes, as far as it has told.  "Full" says: as many as run now.  From then on
@@ -403,7 +404,7 @@ static bool tried(const struct lp_orch *orch, const struct lp_roster_ask *ask)
 
 static bool resting(const struct spell *s, int64_t now)
 {
-	return s->step && (now < s->until || s->probing);
+	return s->step && (now < s->until || now < s->probe_until);
 }
 
 static bool has_room(const struct offer *o, int64_t now)
@@ -477,7 +478,7 @@ static void judge(struct lp_candidate *c, int64_t *back, struct lp_orch *orch, c
 			*back = ask->now + SOON;
 	}
 	if (rest)
-		*back = rest->until > ask->now ? rest->until : ask->now + orch->roster->rules.busy_base;
+		*back = rest->until > ask->now ? rest->until : rest->probe_until;
 	if (tried(orch, ask))
 		*back = LP_NEVER;
 }
@@ -515,7 +516,7 @@ int64_t lp_roster_next_chance(const struct lp_roster *roster, const struct lp_ro
 static void probe(struct spell *s, int64_t now)
 {
 	if (s->step && s->until <= now)
-		s->probing = true;
+		s->probe_until = now + s->length;
 }
 
 void lp_orch_begin(struct lp_roster *roster, const struct lp_orch_try *t)
@@ -549,8 +550,9 @@ static void rest(struct lp_roster *roster, struct spell *s, int64_t base, int64_
 	/* Jobs that were under way when the first one failed say nothing new. */
 	if (s->step && s->until > roster->now)
 		return;
-	s->until = roster->now + rest_time(roster, s->step++, base, max);
-	s->probing = false;
+	s->length = rest_time(roster, s->step++, base, max);
+	s->until = roster->now + s->length;
+	s->probe_until = 0;
 }
 
 /* "Full", with so many of ours in it.  Of a crowd that was refused together only the first one's is a new
@@ -632,7 +634,7 @@ void lp_orch_end(struct lp_roster *roster, const struct lp_orch_try *t, const st
 	else
 		end_bad(roster, t, o, outcome->code);
 	/* The probe is over, whatever came of it: a client that left proves nothing. */
-	t->orch->suspended.probing = o->suspended.probing = false;
+	t->orch->suspended.probe_until = o->suspended.probe_until = 0;
 	orch_unref(t->orch);
 }
 

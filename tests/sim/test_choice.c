@@ -143,6 +143,32 @@ static void a_slow_orchestrator_gets_fewer_jobs(void **state)
 	sim_end(s);
 }
 
+/* The only one there is, with slots to spare: after one broken connection it is not shut for the length of the
+ * first job that sees whether it is well again. */
+static void one_broken_connection_does_not_shut_an_orchestrator_for_long(void **state)
+{
+	struct sim *s = sim_new(23);
+	struct sim_node *o = sim_orchestrator(s, "orch", .capacity = 4);
+
+	(void)state;
+	sim_gateway(s);
+	o->runner->does.delay = 5 * LP_MIN;
+	struct sim_reply *lost = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_for(s, LP_SEC);
+	sim_host_break(o->host);
+	sim_run_for(s, 5 * LP_SEC);
+	assert_int_equal(lost->status, 502);
+	struct sim_reply *first = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_for(s, 10 * LP_SEC);
+	struct sim_reply *second = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_until_quiet(s);
+	assert_int_equal(first->status, 200);
+	assert_int_equal(second->status, 200);
+	assert_true(second->done_at - first->done_at < 11 * LP_SEC);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 /* ---- liars: they offer the model and fail at it ---- */
 
 struct lie {
@@ -323,6 +349,7 @@ int main(void)
 		sim_test(nobody_can_be_reached),
 		sim_test(a_model_that_nobody_has_is_named),
 		sim_test(a_slow_orchestrator_gets_fewer_jobs),
+		sim_test(one_broken_connection_does_not_shut_an_orchestrator_for_long),
 		sim_test(a_runner_that_fails_in_any_way_costs_a_try_and_no_answer),
 		sim_test(a_bad_request_is_told_and_not_tried_again),
 		sim_test(a_job_that_breaks_every_runner_blames_three),

@@ -451,6 +451,28 @@ static void half_open_lets_one_job_through(void **state)
 	assert_string_equal(lp_orch_state(a, w->now), "ready");
 }
 
+static void a_probe_that_runs_long_lets_others_follow(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_choice choice;
+
+	try(w, a, LP_RESET);
+	w->now = chance(w);
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_begin(w->roster, &t);
+	assert_null(choose(w, &choice));
+	assert_in_range(chance(w) - w->now, 1500 * LP_MSEC, 2500 * LP_MSEC);
+	w->now = chance(w);
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_begin(w->roster, &t);
+	assert_null(choose(w, &choice));	/* again one at a time */
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_OK, .now = w->now });
+	assert_ptr_equal(choose(w, &choice), a);
+	lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = LP_OK, .now = w->now });
+}
+
 static void a_probe_whose_client_left_proves_nothing(void **state)
 {
 	struct world *w = *state;
@@ -628,6 +650,7 @@ int main(void)
 		T(one_that_cannot_be_reached_is_suspended_with_all_its_models),
 		T(one_that_fails_at_a_model_keeps_the_others),
 		T(half_open_lets_one_job_through),
+		T(a_probe_that_runs_long_lets_others_follow),
 		T(a_probe_whose_client_left_proves_nothing),
 		T(the_faults_of_clients_and_ours_count_for_nothing),
 		T(a_lost_result_is_forgiven_once),
