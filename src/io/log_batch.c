@@ -4,6 +4,7 @@
 #include <lpd/base/buf.h>
 
 #define MANY (64 * 1024)	/* bytes that do not wait for the end of the turn */
+#define KEPT (16 * 1024)	/* of memory, between two turns */
 
 struct batch {
 	struct lp_log_sink behind;	/* what the sink did before */
@@ -20,6 +21,8 @@ static void put(void *self)
 
 	if (b->lines.len)
 		b->behind.write(b->behind.self, b->lines.mem + b->lines.off, b->lines.len);
+	if (b->lines.cap > KEPT)
+		lp_buf_clear(&b->lines);
 	lp_buf_reset(&b->lines);
 }
 

@@ -298,7 +298,6 @@ static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struc
 
 	stop_waiting(j);
 	j->attempt = lp_scope_open(j->scope, "try");
-	j->result = lp_scope_open(j->scope, "result");
 	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model };
 	lp_orch_begin(j->gw->roster, &j->at);
 	if (waited)

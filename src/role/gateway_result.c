@@ -183,6 +183,9 @@ enum lp_gateway_result lp_gateway_read(struct lp_gateway_job *j, struct lp_err *
 		return refused(j, e);
 	if (!type_fits(j))
 		return not_json(j, e);
+	/* Only now: most jobs wait for their answer much longer than they read it. */
+	if (!j->result)
+		j->result = lp_scope_open(j->scope, "result");
 	result = read_result(j, e);
 	if (!j->answered_at && result != LP_RESULT_MORE)
 		j->answered_at = lp_mono(j->gw->node->loop);
