@@ -70,10 +70,13 @@ static enum lp_code item_write(struct lp_collect *c, struct collect_item *item, 
 	return lp_spool_write(item->spool, bytes, e);
 }
 
-static void item_end(struct collect_item *item)
+static enum lp_code item_end(struct collect_item *item, struct lp_err *e)
 {
 	item->ended = true;
 	lp_spool_end(item->spool);
+	if (lp_spool_size(item->spool) == 0)
+		return lp_fail(e, LP_BAD_PEER, "a result is empty");
+	return LP_OK;
 }
 
 /* ---- reading the answer ---- */
@@ -90,8 +93,7 @@ static enum lp_code took(struct lp_collect *c, enum lp_answer_event event, const
 	case LP_ANSWER_SLICE:
 		return item_write(c, c->items[c->n - 1], got->slice, e);
 	case LP_ANSWER_MEDIA_END:
-		item_end(c->items[c->n - 1]);
-		return LP_OK;
+		return item_end(c->items[c->n - 1], e);
 	case LP_ANSWER_URL:
 		item = item_begin(c, LP_SPAN(""));
 		item->url = lp_span_dup(c->scope, got->url);
@@ -203,10 +205,14 @@ static enum lp_code resolve(struct lp_collect *c, struct lp_scope *scope, const 
 	return LP_OK;
 }
 
+/* A result is there when its URL is: who does not send it soon will not send it at all. */
+#define FETCH_STALL (15 * LP_SEC)
+
 static void fetch_call(struct lp_collect *c, struct collect_item *item, const struct lp_url *url)
 {
 	const struct lp_call_want want = { .method = "GET", .url = url, .idempotent = true,
-					   .total_time = c->want.fetch_time, .stall_time = 15 * LP_SEC };
+					   .total_time = c->want.fetch_time, .first_byte_time = FETCH_STALL,
+					   .stall_time = FETCH_STALL };
 
 	item->call = lp_call_start(item->fetch, c->want.client, &want, poke, c);
 }
@@ -266,12 +272,12 @@ static enum lp_code fetch_head(struct lp_collect *c, struct collect_item *item, 
 	return LP_OK;
 }
 
-static void fetch_end(struct lp_collect *c, struct collect_item *item)
+static enum lp_code fetch_end(struct lp_collect *c, struct collect_item *item, struct lp_err *e)
 {
-	item_end(item);
 	item->call = NULL;
 	lp_scope_close(&item->fetch);
 	c->fetching--;
+	return item_end(item, e);
 }
 
 static enum lp_code fetch_read(struct lp_collect *c, struct collect_item *item, struct lp_err *e)
@@ -299,9 +305,7 @@ static enum lp_code fetch_read(struct lp_collect *c, struct collect_item *item, 
 			return e->code;
 		lp_call_consume(item->call, bytes.len);
 	}
-	if (lp_call_state(item->call) == LP_CALL_DONE)
-		fetch_end(c, item);
-	return LP_OK;
+	return lp_call_state(item->call) == LP_CALL_DONE ? fetch_end(c, item, e) : LP_OK;
 }
 
 static enum lp_code fetch_all(struct lp_collect *c, struct lp_err *e)

@@ -393,11 +393,14 @@ static enum lp_code outcome(struct lp_gateway_job *j)
 }
 
 /* What the orchestrator is told to have done.  The deadline is nobody's fault in general; but one that held
- * the job for most of its time and never answered is as good as dead. */
+ * the job for most of its time and never answered is as good as dead.  And who refuses the terms that he has
+ * just given means none of it. */
 static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 {
 	bool silent = j->call && lp_call_state(j->call) == LP_CALL_SENDING;
 
+	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed == j->at.orch)
+		return LP_BAD_PEER;
 	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > j->gw->job_time / 2)
 		return LP_TIMEOUT;
 	return code;
