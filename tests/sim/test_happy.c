@@ -73,6 +73,25 @@ static void a_chat_is_streamed_event_by_event(void **state)
 	sim_end(s);
 }
 
+static void one_process_is_both(void **state)
+{
+	struct sim *s = sim_new(5);
+	struct sim_node *both = sim_orchestrator(s, "both", .mode = "gateway,orchestrator",
+						 .args = SIM_ARGS("-httpAddr=both:9935", "-orchAddr=both:8935"));
+
+	(void)state;
+	sim_run_for(s, LP_SEC);
+	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
+	struct sim_reply *picture = sim_get(s, NULL, sim_media_path(r));
+	sim_run_until_quiet(s);
+	assert_int_equal(picture->status, 200);
+	assert_int_equal(both->runner->answered, 1);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -80,6 +99,7 @@ int main(void)
 		sim_test(a_picture_is_enlarged),
 		sim_test(a_chat_is_answered_whole),
 		sim_test(a_chat_is_streamed_event_by_event),
+		sim_test(one_process_is_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,8 @@ static void ten_thousand_jobs_pass_and_leave_nothing(void **state)
 	assert_int_equal(c.good, 3000);
 	for (int i = 0; i < 3; i++)
 		assert_in_range(o[i]->runner->most_jobs, 1, 60);
+	/* Nothing was done twice. */
+	assert_int_equal(o[0]->runner->started + o[1]->runner->started + o[2]->runner->started, 10000);
 	sim_books_balance(s);
 
 	/* What has been met is remembered by now: the same again takes not a byte. */

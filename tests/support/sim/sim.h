@@ -75,6 +75,7 @@ struct sim_node_want {
 	const char *const *args;	/* further options, ended by NULL */
 	struct sim_runner *runner;	/* of an orchestrator; NULL: one of its own */
 	const char *models;		/* aiModels JSON; NULL: the three rows on the runner */
+	const char *mode;		/* NULL: "orchestrator", "gateway" */
 	int capacity;			/* of each row; 0: 1 */
 	bool plain;			/* an orchestrator without TLS */
 };

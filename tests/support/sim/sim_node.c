@@ -126,7 +126,7 @@ static void write_models(struct sim_node *n, const char *text)
 
 struct sim_node *sim_orchestrator_with(struct sim *s, const char *name, const struct sim_node_want *want)
 {
-	struct sim_node *n = node_new(s, name, "orchestrator");
+	struct sim_node *n = node_new(s, name, want->mode ? want->mode : "orchestrator");
 
 	n->runner = want->runner;
 	if (!n->runner)
@@ -135,6 +135,8 @@ struct sim_node *sim_orchestrator_with(struct sim *s, const char *name, const st
 	write_models(n, want->models ? want->models : models_of(n, want));
 	add_args(n, want->args);
 	sim_start(n);
+	if (n->node->gateway && !s->gateway)
+		s->gateway = n;
 	sim_run_for(s, LP_SEC);		/* its runner has answered */
 	n->idle = lp_scope_bytes(n->scope);
 	return n;
