@@ -291,10 +291,10 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	node->gateway = gw;
 	if (read_public_url(gw, e) != LP_OK)
 		return e->code;
-	add_routes(gw);
-	if (open_server(gw, e) != LP_OK)
+	if (open_market(gw, e) != LP_OK)
 		return e->code;
-	return open_market(gw, e);
+	add_routes(gw);
+	return open_server(gw, e);
 }
 
 uint16_t lp_gateway_port(const struct lp_gateway *gw)

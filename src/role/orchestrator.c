@@ -4,10 +4,10 @@
 #include <lpd/base/json.h>
 #include <lpd/io/file.h>
 
+#include "address.h"
 #include "orchestrator_priv.h"
 #include "store.h"
 
-#define SERVICE_PORT 8935
 #define MODELS_MAX (4 << 20)
 #define FETCH_TIME LP_SEC		/* for a gateway to fetch what was made last, when we go down */
 #define DRAIN_LOOK (50 * LP_MSEC)
@@ -53,16 +53,6 @@ static enum lp_code open_runners(struct lp_orchestrator *o, struct lp_err *e)
 
 /* ---- where it is reached ---- */
 
-/* A bare host or host:port means TLS, as everywhere on the network (network-protocol 8.1). */
-static enum lp_code parse_service(struct lp_scope *scope, struct lp_url *url, const char *text, struct lp_err *e)
-{
-	enum lp_code code = lp_url_parse_address(scope, url, lp_span(text), SERVICE_PORT, e);
-
-	if (code != LP_OK || strstr(text, "://"))
-		return code;
-	return lp_url_parse(scope, url, lp_span(lp_fmt(scope, "https%s", url->text.at + strlen("http"))), e);
-}
-
 /* -serviceAddr is what gateways are told, and whether there is TLS; -httpAddr where we listen, every address at
  * that port by default. */
 static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *listen, struct lp_err *e)
@@ -77,7 +67,7 @@ static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *lis
 		service = http;
 	if (!*service || *service == ':')
 		return lp_fail(e, LP_CONFIG, "an orchestrator needs -serviceAddr HOST:PORT: where gateways reach it");
-	if (parse_service(node->scope, &url, service, e) != LP_OK)
+	if (lp_peer_address(node->scope, &url, lp_span(service), e) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-serviceAddr %s is no address", service);
 	uri = lp_strdup(node->scope, url.text);
 	while (*uri && uri[strlen(uri) - 1] == '/')
