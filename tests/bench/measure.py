@@ -94,15 +94,21 @@ def timed_load(pair, pipeline, clients, seconds, folder):
     return result
 
 
-def rounds(pairs, pipeline, clients, seconds, folder, n=3):
-    """{pair: {what: median}}; the pairs take turns, so that what else the machine does meets each alike."""
+def rounds(pairs, pipeline, clients, seconds, folder, n=5):
+    """{pair: {what: median}}, and under "ratio" the median of what lpd had to what nginx had in the same round: the
+    pairs take turns, so that what else the machine does meets each alike."""
     found = {pair.name: [] for pair in pairs}
     for pair in pairs:
         load(pair, pipeline, clients, 1, folder)
     for _ in range(n):
         for pair in pairs:
             found[pair.name].append(timed_load(pair, pipeline, clients, seconds, folder))
-    return {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    medians = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in found.items()}
+    if len(pairs) == 2:
+        both = list(zip(found["lpd"], found["nginx"]))
+        medians["ratio"] = {key: statistics.median(ours[key] / theirs[key] for ours, theirs in both)
+                            for key in ("rate", "p50", "p99", "cpu")}
+    return medians
 
 
 def fetch(url, body=None):
