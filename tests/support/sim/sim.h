@@ -142,6 +142,7 @@ struct sim_ask_want {
 	struct sim_node *gateway;	/* NULL: the first */
 	const char *path;		/* "text-to-image", with a query perhaps */
 	const char *url;		/* instead of gateway and path */
+	struct sim_host *from;		/* NULL: the app's */
 	const char *method;		/* NULL: POST */
 	struct lp_span body;
 	const char *type;		/* NULL: application/json */
@@ -156,6 +157,8 @@ struct sim_reply *sim_ask(struct sim *s, const char *path, const char *json);
 /* A form with a picture of so many bytes. */
 struct sim_reply *sim_ask_form(struct sim *s, const char *path, size_t picture);
 struct sim_reply *sim_get(struct sim *s, struct sim_node *n, const char *path);
+/* The admin pages of a node, asked from its own host. */
+struct sim_reply *sim_admin(struct sim_node *n, const char *page);
 /* Asks an orchestrator as a gateway does, with a good token; want (may be NULL) for headers and pace. */
 struct sim_reply *sim_ask_orchestrator(struct sim_node *o, const char *pipeline, const char *json,
 				       const struct sim_ask_want *want);

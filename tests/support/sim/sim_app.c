@@ -118,6 +118,18 @@ static void url_of(struct sim_reply *r, struct lp_url *url, const struct sim_ask
 	lp_assert(lp_url_parse(r->scope, url, lp_span(text), &e) == LP_OK);
 }
 
+static struct lp_client *client_on(struct sim_reply *r, struct sim_host *host)
+{
+	struct sim_host *before = r->s->net->here;
+
+	if (!host)
+		return r->s->app;
+	sim_net_enter(r->s->net, host);
+	struct lp_client *client = lp_client_open(r->scope, r->s->loop, &(struct lp_client_want){ 0 });
+	sim_net_enter(r->s->net, before);
+	return client;
+}
+
 struct sim_reply *sim_ask_with(struct sim *s, const struct sim_ask_want *given)
 {
 	struct sim_ask_want want = *given;
@@ -147,7 +159,7 @@ struct sim_reply *sim_ask_with(struct sim *s, const struct sim_ask_want *given)
 		.stall_time = LP_NEVER,
 		.window = want.pause || want.read_most ? READ : 0,
 	};
-	r->call = lp_call_start(r->scope, s->app, &call, on_call, r);
+	r->call = lp_call_start(r->scope, client_on(r, want.from), &call, on_call, r);
 	return r;
 }
 
@@ -193,6 +205,13 @@ void sim_hang_up(struct sim_reply *r)
 	struct lp_scope *scope = r->scope;
 
 	lp_scope_close(&scope);
+}
+
+struct sim_reply *sim_admin(struct sim_node *n, const char *page)
+{
+	const char *url = lp_fmt(n->s->scope, "http://127.0.0.1:%u/%s", lp_admin_port(n->node->admin), page);
+
+	return sim_ask_with(n->s, &(struct sim_ask_want){ .url = url, .method = "GET", .from = n->host });
 }
 
 /* The credentials of an off-chain gateway (network-protocol 5.1). */
