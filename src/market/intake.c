@@ -278,11 +278,28 @@ static void refuse(void *self)
 	in->on_event(in->self);
 }
 
+/* What the head alone already refuses. */
+static enum lp_code check_head(struct lp_intake *in, struct lp_err *e)
+{
+	const struct lp_pipeline *pipeline = in->want.pipeline;
+	struct lp_span type = lp_exchange_header(in->ex, "content-type");
+	struct lp_span coding = lp_exchange_header(in->ex, "content-encoding");
+
+	if (coding.len && !lp_media_is(coding, "identity"))
+		return lp_fail(e, LP_MEDIA_TYPE, "%s takes a body without a Content-Encoding", pipeline->name);
+	/* A JSON body may come under any name, as with the network's own servers (curl says "form"); but a form
+	 * is told what is wrong with it. */
+	if (pipeline->body == LP_BODY_MULTIPART)
+		return lp_multipart_open(in->scope, &in->parts, type, e);
+	if (lp_media_is(type, "multipart/form-data"))
+		return lp_fail(e, LP_MEDIA_TYPE, "%s takes a JSON body, not a form", pipeline->name);
+	return LP_OK;
+}
+
 struct lp_intake *lp_intake_start(struct lp_scope *scope, struct lp_exchange *ex, const struct lp_intake_want *want,
 				  void (*on_event)(void *self), void *self)
 {
 	struct lp_intake *in = lp_new(scope, struct lp_intake);
-	struct lp_span type = lp_exchange_header(ex, "content-type");
 
 	in->scope = scope;
 	in->ex = ex;
@@ -294,13 +311,7 @@ struct lp_intake *lp_intake_start(struct lp_scope *scope, struct lp_exchange *ex
 	in->request = lp_request_new(scope, want->pipeline);
 	lp_defer(scope, intake_close, in);
 	lp_exchange_limit_body(ex, want->pipeline->body_limit);
-	/* A JSON body may come under any name, as with the network's own servers (curl says "form"); but a form
-	 * is told what is wrong with it. */
-	if (want->pipeline->body == LP_BODY_MULTIPART)
-		in->err.code = lp_multipart_open(scope, &in->parts, type, &in->err);
-	else if (lp_media_is(type, "multipart/form-data"))
-		lp_fail(&in->err, LP_MEDIA_TYPE, "%s takes a JSON body, not a form", want->pipeline->name);
-	if (in->err.code != LP_OK)
+	if (check_head(in, &in->err) != LP_OK)
 		in->ready.run = refuse;
 	lp_ready(lp_exchange_loop(ex), &in->ready);
 	return in;

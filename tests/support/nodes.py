@@ -4,7 +4,9 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -43,6 +45,26 @@ def ask(url, body=None, headers=None, method=None, timeout=30):
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as answer:
         return answer.code, answer.headers, answer.read()
+
+
+def each(names, nodes, *more):
+    """Call every function of a script whose first argument is `nodes`; its name is what the test says.  True: one failed."""
+    bad = False
+    for name, test in list(names.items()):
+        code = getattr(test, "__code__", None)
+        if not code or code.co_argcount != 1 + len(more) or code.co_varnames[0] != "nodes":
+            continue
+        try:
+            test(nodes, *more)
+            print("ok", name.replace("_", " "), flush=True)
+        except Exception:  # noqa: BLE001    (any fault is this test's)
+            bad = True
+            traceback.print_exc(file=sys.stdout)
+            print("not ok", name.replace("_", " "), flush=True)
+    if bad:
+        for log in sorted(nodes.folder.glob("*.log")):
+            print(f"{log.name}:", *log.read_text(errors="replace").splitlines()[-30:], sep="\n  ")
+    return bad
 
 
 class Processes:
