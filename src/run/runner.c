@@ -24,13 +24,22 @@ static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry 
 
 static enum lp_code check_entry(const struct lp_model_entry *entry, struct lp_err *e)
 {
-	if (entry->kind == LP_MODEL_CONTAINER)
+	if (entry->kind == LP_MODEL_CONTAINER && entry->pipeline->served)
 		return lp_fail(e, LP_CONFIG, "%s %.*s needs a container, which lpd cannot start yet: give it a "
 			       "\"url\" of a running ai-runner, or a model_id that begins with builtin/",
 			       entry->pipeline->name, LP_ARG(entry->model_id));
-	if (!entry->pipeline->served && entry->kind != LP_MODEL_PRICE)
-		return lp_fail(e, LP_CONFIG, "the pipeline %s is not served by lpd yet", entry->pipeline->name);
 	return LP_OK;
+}
+
+/* A file that moves over from the incumbent may name more than lpd serves: the rest of it still runs. */
+static bool is_run(const struct lp_runners *set, const struct lp_model_entry *entry)
+{
+	if (entry->kind == LP_MODEL_PRICE)
+		return false;
+	if (!entry->pipeline->served)
+		lp_log(set->want.log, LP_UNUSUAL, "entry left out: lpd does not serve its pipeline yet",
+		       "pipeline=%s", entry->pipeline->name);
+	return entry->pipeline->served;
 }
 
 static void stop_watching(void *arg)
@@ -57,7 +66,7 @@ enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, co
 			return e->code;
 	lp_defer(scope, stop_watching, set);
 	for (int i = 0; i < want->models->n; i++)
-		if (want->models->at[i].kind != LP_MODEL_PRICE && add_row(set, &want->models->at[i], e) != LP_OK)
+		if (is_run(set, &want->models->at[i]) && add_row(set, &want->models->at[i], e) != LP_OK)
 			return e->code;
 	for (int i = 0; i < set->n; i++)
 		lp_runner_watch_start(set->rows[i]);
