@@ -147,7 +147,7 @@ static const struct lp_pipeline rows[] = {
 		.body_limit = FORM_LIMIT,
 		.units = lp_units_input_pixels_times,
 		.steps_param = "num_inference_steps", .default_steps = 100,
-		.help = "Change a picture as described.",
+		.served = true, .help = "Change a picture as described.",
 	},
 	{
 		.name = "image-to-video", .title = "Image to video", .capability = 29,
@@ -183,7 +183,7 @@ static const struct lp_pipeline rows[] = {
 		.model_param = "model_id", .default_model = "facebook/sam2-hiera-large",
 		.params = segment_anything_2, .n_params = COUNT(segment_anything_2),
 		.body_limit = FORM_LIMIT,
-		.units = lp_units_input_pixels, .help = "Cut a thing out of a picture.",
+		.units = lp_units_input_pixels, .served = true, .help = "Cut a thing out of a picture.",
 	},
 	{
 		.name = "llm", .title = "Llm", .capability = 33,
@@ -198,7 +198,7 @@ static const struct lp_pipeline rows[] = {
 		.model_param = "model_id",
 		.default_model = "Salesforce/blip-image-captioning-large",
 		.params = image_to_text, .n_params = COUNT(image_to_text), .body_limit = FORM_LIMIT,
-		.units = lp_units_input_pixels, .help = "Say what is in a picture.",
+		.units = lp_units_input_pixels, .served = true, .help = "Say what is in a picture.",
 	},
 	{
 		.name = "live-video-to-video", .title = "Live video to video", .capability = 35,
@@ -213,7 +213,7 @@ static const struct lp_pipeline rows[] = {
 		.body = LP_BODY_JSON, .result = LP_RESULT_MEDIA, .media_extension = ".wav",
 		.model_param = "model_id", .default_model = "parler-tts/parler-tts-large-v1",
 		.params = text_to_speech, .n_params = COUNT(text_to_speech), .body_limit = MIB,
-		.units = lp_units_characters, .help = "Say a text.",
+		.units = lp_units_characters, .served = true, .help = "Say a text.",
 	},
 };
 

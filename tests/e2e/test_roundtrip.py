@@ -15,7 +15,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fake_runner import LARGE, PICTURE, FakeRunner  # noqa: E402
+from fake_runner import LARGE, OTHERS, PICTURE, SOUND, FakeRunner  # noqa: E402
 from nodes import Pair, ask, wait_for  # noqa: E402
 
 CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16, "stream": False}
@@ -73,13 +73,44 @@ def a_picture_comes_inline_when_asked(nodes, _):
     assert base64.b64decode(url.split(",", 1)[1]) == PICTURE
 
 
-def an_upload_reaches_the_runner_whole(nodes, runner):
-    parts = {"model_id": b"test", "prompt": b"sharper", "image\"; filename=\"a.png": PICTURE}
+def send_form(url, **fields):
+    parts = {"model_id": b"test", **fields, "image\"; filename=\"a.png": PICTURE}
     body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
                     for name, value in parts.items()) + b"--XX--\r\n"
-    status, _, answer = ask(f"{nodes.url}/upscale", body, {"Content-Type": "multipart/form-data; boundary=XX"})
+    return ask(url, body, {"Content-Type": "multipart/form-data; boundary=XX"})
+
+
+def an_upload_reaches_the_runner_whole(nodes, runner):
+    status, _, answer = send_form(f"{nodes.url}/upscale", prompt=b"sharper")
     assert status == 200, (status, answer)
     assert PICTURE in runner.jobs[-1]["body"] and runner.jobs[-1]["path"] == "/upscale"
+
+
+def a_picture_is_changed_as_described(nodes, runner):
+    status, _, answer = send_form(f"{nodes.url}/image-to-image", prompt=b"in oil", strength=b"0.5")
+    assert status == 200, (status, answer)
+    assert ask(nodes.url + json.loads(answer)["images"][0]["url"])[2] == PICTURE
+    sent = runner.jobs[-1]["body"]
+    assert b"0.500000" in sent and sent.index(b'name="image"') < sent.index(b'name="prompt"'), sent
+
+
+def masks_of_a_picture_come_as_the_runner_wrote_them(nodes, runner):
+    status, _, answer = send_form(f"{nodes.url}/segment-anything-2", point_coords=b"[[1,2]]", point_labels=b"[1]")
+    assert status == 200 and json.loads(answer) == OTHERS["/segment-anything-2"], (status, answer)
+    assert b"[[1,2]]" in runner.jobs[-1]["body"]
+
+
+def a_picture_is_put_into_words(nodes, _):
+    status, _, answer = send_form(f"{nodes.url}/image-to-text", prompt=b"")
+    assert status == 200 and json.loads(answer) == {"text": "a fox"}, (status, answer)
+
+
+def a_text_is_spoken(nodes, runner):
+    status, _, answer = ask(f"{nodes.url}/text-to-speech", {"model_id": "test", "text": "Hello."})
+    assert status == 200, (status, answer)
+    status, headers, sound = ask(nodes.url + json.loads(answer)["audio"]["url"])
+    assert (status, headers["Content-Type"], sound) == (200, "audio/wav", SOUND)
+    assert json.loads(runner.jobs[-1]["body"])["text"] == "Hello."
 
 
 def a_chat_is_answered_whole(nodes, _):

@@ -108,10 +108,13 @@ class Processes:
             self.end(process)
 
 
+PIPELINES = ("text-to-image", "upscale", "llm", "image-to-image", "segment-anything-2", "image-to-text", "text-to-speech")
+
+
 class Pair(Processes):
     """An orchestrator that offers what a runner has, and a gateway that asks it."""
 
-    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=("text-to-image", "upscale", "llm")):
+    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=PIPELINES):
         super().__init__(folder)
         models = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner_port}", "warm": True,
                    "capacity": capacity} for pipeline in pipelines]
