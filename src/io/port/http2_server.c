@@ -14,6 +14,7 @@
 #include "wires.h"
 
 #define TARGET_MAX (8 * 1024)
+#define STOP_TIME (300 * LP_MSEC)
 #define DRAIN_TIME LP_SEC	/* from the first GOAWAY to the final one, when the peer answers no ping */
 
 /* How often a peer may do what costs us and brings nothing.  An honest one cancels whole batches at once, so
@@ -32,7 +33,7 @@ struct server {
 	struct lp_timer timer;
 	struct lp_bucket bucket;
 	int64_t head_since;		/* a head, or the preface, is awaited since then; 0: neither */
-	int64_t idle_since;
+	int64_t idle_since, stop_at;	/* stop_at: the first stream's; 0: none */
 };
 
 struct stream {
@@ -46,7 +47,7 @@ struct stream {
 	bool head_request, bodyless;	/* no DATA may follow our HEADERS */
 	bool replied;			/* END_STREAM has been framed */
 	bool received;			/* END_STREAM has come */
-	int64_t last_sent;
+	int64_t last_sent, stop_at;	/* stop_at: replied early, its request is read so long; 0: not so */
 };
 
 /* ---- limits ---- */
@@ -68,18 +69,12 @@ static void charge(struct server *server)
 	nghttp2_session_terminate_session(server->h2.session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void fill_limits(struct server *server)
+static void take_limits(struct server *server)
 {
-	struct lp_server_limits *l = &server->limits;
+	int64_t streams = server->want.limits->streams;
 
-	*l = *server->want.limits;
-	l->streams = l->streams ? l->streams : 250;
-	l->header_bytes = l->header_bytes ? l->header_bytes : 128 * 1024;
-	l->header_time = l->header_time ? l->header_time : 10 * LP_SEC;
-	l->write_stall = l->write_stall ? l->write_stall : 60 * LP_SEC;
-	l->idle_time = l->idle_time ? l->idle_time : 10 * LP_MIN;
-	lp_bucket_init(&server->bucket, lp_mono(server->want.loop), (int64_t)l->streams * BURST_PER_STREAM,
-		       (int64_t)l->streams * RATE_PER_STREAM);
+	server->limits = *server->want.limits;
+	lp_bucket_init(&server->bucket, lp_mono(server->want.loop), streams * BURST_PER_STREAM, streams * RATE_PER_STREAM);
 }
 
 /* ---- streams ---- */
@@ -436,8 +431,8 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
 
 /* ---- what leaves ---- */
 
-/* The whole reply has been framed.  A request that still comes is stopped with NO_ERROR: the client keeps
- * the answer (RFC 9113, 8.1). */
+/* The whole reply has been framed.  A request that still comes is read and dropped for a moment, since there
+ * are clients that lose the answer with a reset (libcurl 7.88); then stopped with NO_ERROR (RFC 9113, 8.1). */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
 	if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
@@ -451,8 +446,13 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	stream->replied = true;
-	if (!stream->received)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+	if (!stream->received) {
+		stream->stop_at = stream->last_sent + STOP_TIME;
+		stream->server->stop_at = stream->server->stop_at ? stream->server->stop_at : stream->stop_at;
+		if (stream->ex)
+			lp_exchange_wire_done(stream->ex);
+		stream->ex = NULL;
+	}
 	return 0;
 }
 
@@ -528,6 +528,8 @@ static void arm(struct server *server)
 		due = earlier(due, server->idle_since + l->idle_time);
 	if (server->draining && !server->final_sent)
 		due = earlier(due, now + DRAIN_TIME);
+	if (server->stop_at)
+		due = earlier(due, server->stop_at);
 	if (!lp_timer_is_set(&server->timer) || server->timer.at > due)
 		lp_timer_set(&server->timer, server->want.loop, due - now);
 }
@@ -545,10 +547,15 @@ static void after(void *self)
 		arm(server);
 }
 
-/* A stream whose client opens no window holds its exchange for nothing. */
+/* A stream whose client opens no window holds its exchange for nothing; one that was answered early ends. */
 static void end_stalled(struct server *server, int64_t now)
 {
+	server->stop_at = 0;
 	lp_list_each(&server->streams, stream, struct stream, link) {
+		if (stream->stop_at && stream->stop_at <= now)
+			stream_reset(stream, NGHTTP2_NO_ERROR);
+		else if (stream->stop_at)
+			server->stop_at = server->stop_at ? earlier(server->stop_at, stream->stop_at) : stream->stop_at;
 		if (lp_h2_out_left(&stream->out) && now - stream->last_sent >= server->limits.write_stall) {
 			stream_gone(stream, LP_GONE, "the client does not read");
 			lp_h2_out_cut(&stream->out);
@@ -657,7 +664,7 @@ void *lp_http2_server_open(const struct lp_server_conn_want *want, struct lp_con
 
 	server->want = *want;
 	lp_list_init(&server->streams);
-	fill_limits(server);
+	take_limits(server);
 	server->closed = (struct lp_ready){ .run = run_closed, .self = server };
 	server->timer = (struct lp_timer){ .fire = fire, .self = server };
 	server->head_since = server->idle_since = lp_mono(want->loop);

@@ -257,6 +257,26 @@ static void an_early_reply_stops_the_request_without_blame(void **state)
 	expect_reset(f, 1, NGHTTP2_NO_ERROR);
 }
 
+/* There are clients that lose the answer with a reset: libcurl 7.88. */
+static void a_request_that_ends_soon_after_its_early_reply_is_not_reset(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame frame;
+
+	f->answer = 503;
+	f->eat = false;
+	serve(f);
+	ask(f, 1, "POST", 0);
+	h2_send_frame(&f->p, F_DATA, 0, 1, LP_SPAN("the beginning"));
+	expect_status(f, 1, ":status: 503\n");
+	h2_send_frame(&f->p, F_DATA, END_STREAM, 1, LP_SPAN("and the end"));
+	real_loop_run_for(&f->r, 400 * LP_MSEC);
+	ask(f, 3, "GET", END_STREAM);
+	while (h2_next(&f->p, &frame) && !(frame.type == F_HEADERS && frame.id == 3))
+		assert_int_not_equal(frame.type, F_RST);
+	assert_int_equal(frame.id, 3);
+}
+
 static void a_cancelled_request_is_told_as_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -714,6 +734,7 @@ static void draining_says_so_twice_and_finishes_what_runs(void **state)
 	while (h2_next(&f->p, &frame))
 		;
 	assert_true(f->p.closed);
+	real_loop_run_for(&f->r, 20 * LP_MSEC);
 	assert_int_equal(lp_server_connections(f->server), 0);
 }
 
@@ -740,6 +761,7 @@ int main(void)
 		TEST(trailers_follow_the_last_byte),
 		TEST(an_aborted_reply_resets_the_stream),
 		TEST(an_early_reply_stops_the_request_without_blame),
+		TEST(a_request_that_ends_soon_after_its_early_reply_is_not_reset),
 		TEST(a_cancelled_request_is_told_as_gone),
 		TEST(a_lost_connection_ends_all_of_its_exchanges),
 		TEST(an_unread_body_holds_back_the_stream_but_not_the_connection),
