@@ -19,7 +19,7 @@ static enum lp_code load_models(struct lp_orchestrator *o, struct lp_err *e)
 	struct lp_node *node = o->node;
 	const char *where = lp_option_text(node->options, LP_OPT_AI_MODELS);
 	struct lp_span text = lp_span(where), unknown;
-	struct lp_err why;
+	struct lp_err why = { .code = LP_OK };
 
 	if (!*where)
 		return lp_fail(e, LP_CONFIG, "an orchestrator needs -aiModels: a JSON file of what it runs");

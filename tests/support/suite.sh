@@ -12,7 +12,7 @@ case ${1:-} in
 *) echo "./dev test [--deep]" >&2; exit 1 ;;
 esac
 jobs=${LPD_JOBS:-$(nproc)}
-out=build/test
+export out=build/test
 tally=tests/support/tally.py
 began=$SECONDS
 rm -rf $out
@@ -147,16 +147,20 @@ end_to_end() {
 	return $rc
 }
 
+memcheck_one() {
+	local name=$1 rc=0
+	timeout -k 10 1500 valgrind -q --error-exitcode=9 --leak-check=full "build/debug/tests/$name" \
+		>"$out/valgrind-$name.log" 2>&1 || rc=$?
+	echo "$name $rc"
+}
+export -f memcheck_one
+
 memcheck() {
-	local program name one rc=0
-	for program in build/debug/tests/sim_*; do
-		[ -x "$program" ] || continue
-		name=$(basename "$program")
-		one=0
-		SIM_FEW=1 timeout -k 10 900 valgrind -q --error-exitcode=9 --leak-check=full "$program" >"$out/valgrind-$name.log" 2>&1 || one=$?
-		note "valgrind: $name" $one "$out/valgrind-$name.log"
-		[ $one = 0 ] || rc=1
-	done
+	local name one rc=0
+	while read -r name one; do
+		note "valgrind: $name" "$one" "$out/valgrind-$name.log"
+		[ "$one" = 0 ] || rc=1
+	done < <(cd build/debug/tests && printf '%s\n' sim_* | (cd ../../.. && xargs -P "$jobs" -I{} bash -c 'memcheck_one {}'))
 	return $rc
 }
 
