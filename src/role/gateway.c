@@ -2,13 +2,13 @@
  * jobs.  What a job does is in gateway_job.c. */
 #include "address.h"
 #include "gateway_job.h"
+#include "pair.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <lpd/base/json.h>
 #include <lpd/base/map.h>
-#include <lpd/io/file.h>
 
 struct route {
 	struct lp_gateway *gw;
@@ -190,28 +190,16 @@ static enum lp_code open_market(struct lp_gateway *gw, struct lp_err *e)
 
 /* ---- the public port ---- */
 
-static enum lp_code need_file(struct lp_gateway *gw, const char *path, const char *flag, struct lp_err *e)
-{
-	struct lp_span ignored;
-	struct lp_err why;
-
-	if (lp_file_read(gw->scope, &ignored, path, 1024 * 1024, &why) == LP_OK)
-		return LP_OK;
-	return lp_fail(e, LP_CONFIG, "%s: %s", flag, lp_err_words(&why));
-}
-
 /* HTTPS when a certificate is given; nobody wants one made up for a public address. */
 static enum lp_code open_tls(struct lp_gateway *gw, struct lp_span host, struct lp_err *e)
 {
 	const char *cert = lp_option_text(gw->node->options, LP_OPT_PUBLIC_TLS_CERT);
 	const char *key = lp_option_text(gw->node->options, LP_OPT_PUBLIC_TLS_KEY);
 
-	if (!cert[0] && !key[0])
-		return LP_OK;
-	if (!cert[0] || !key[0])
-		return lp_fail(e, LP_CONFIG, "-publicTlsCert and -publicTlsKey go together");
-	if (need_file(gw, cert, "-publicTlsCert", e) != LP_OK || need_file(gw, key, "-publicTlsKey", e) != LP_OK)
+	if (lp_pair_check(gw->node, cert, key, "-publicTlsCert and -publicTlsKey", e) != LP_OK)
 		return e->code;
+	if (!*cert)
+		return LP_OK;
 	return lp_tls_server_open(gw->scope, &gw->tls, cert, key, host, e);
 }
 

@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "orchestrator_priv.h"
+#include "pair.h"
 #include "store.h"
 
 #define MODELS_MAX (4 << 20)
@@ -81,19 +82,20 @@ static enum lp_code find_addresses(struct lp_orchestrator *o, struct lp_url *lis
 	return LP_OK;
 }
 
-static const char *path_or(struct lp_node *node, enum lp_option option, const char *name)
-{
-	const char *given = lp_option_text(node->options, option);
-
-	return *given ? given : lp_fmt(node->scope, "%s/%s", node->data_dir, name);
-}
-
+/* The operator's pair, or our own in the data directory, made when it is missing. */
 static enum lp_code open_tls(struct lp_orchestrator *o, const struct lp_url *service, struct lp_err *e)
 {
-	const char *cert = path_or(o->node, LP_OPT_TLS_CERT, "cert.pem");
-	const char *key = path_or(o->node, LP_OPT_TLS_KEY, "key.pem");
+	struct lp_node *node = o->node;
+	const char *cert = lp_option_text(node->options, LP_OPT_TLS_CERT);
+	const char *key = lp_option_text(node->options, LP_OPT_TLS_KEY);
 
-	return lp_tls_server_open(o->node->scope, &o->tls, cert, key, service->host, e);
+	if (lp_pair_check(node, cert, key, "-tlsCert and -tlsKey", e) != LP_OK)
+		return e->code;
+	if (!*cert) {
+		cert = lp_fmt(node->scope, "%s/cert.pem", node->data_dir);
+		key = lp_fmt(node->scope, "%s/key.pem", node->data_dir);
+	}
+	return lp_tls_server_open(node->scope, &o->tls, cert, key, service->host, e);
 }
 
 static enum lp_code open_server(struct lp_orchestrator *o, struct lp_err *e)

@@ -11,6 +11,7 @@
 
 #define ANSWER_LIMIT (256 * 1024)
 #define ASK_TIME (5 * LP_SEC)
+#define YOUNG (10 * LP_SEC)		/* a child of ours starts meanwhile */
 #define CALM (10 * LP_SEC)		/* between two questions of one that is ready */
 
 enum { NAP, HEALTH, VERSION, HARDWARE, OVER };
@@ -98,23 +99,34 @@ static void became(struct runner_row *row, enum lp_runner_state state, const cha
 			  *why ? why : "it answers", NULL);
 }
 
-/* lpd-runner names its models and where one is only a stand-in. */
-static void learn_note(struct runner_row *row, const json_t *health_answer)
+/* lpd-runner names its models and where one is only a stand-in.  False: it has no such model. */
+static bool learn_note(struct runner_row *row, const json_t *health_answer)
 {
 	const json_t *models = lp_json_get(health_answer, "models");
 	const json_t *model;
+	bool found = false;
 	size_t i;
 
 	json_array_foreach(models, i, model) {
 		struct lp_span why = lp_json_str(model, "why");
 
-		if (!lp_span_eq(lp_json_str(model, "name"), row->pub.entry->model_id))
+		if (!lp_span_eq(lp_json_str(model, "name"), row->pub.entry->model_id) ||
+		    !lp_span_is(lp_json_str(model, "pipeline"), row->pub.entry->pipeline->name))
 			continue;
+		found = true;
 		if (!json_is_true(lp_json_get(model, "fallback")))
 			row->pub.note = LP_SPAN("");
 		else if (!row->pub.note.len)
 			row->pub.note = lp_span_dup(row->set->scope, why.len ? why : LP_SPAN("a stand-in is used"));
 	}
+	return found || row->pub.entry->kind != LP_MODEL_BUILTIN;
+}
+
+/* Our own child was started a moment ago: that its socket is not there yet is nobody's concern. */
+static bool is_young(const struct runner_row *row)
+{
+	return row->pub.entry->kind == LP_MODEL_BUILTIN && row->pub.state == LP_RUNNER_STARTING &&
+	       lp_mono(row->set->want.loop) - row->set->builtin->started < YOUNG;
 }
 
 static void judge_health(struct runner_row *row)
@@ -124,15 +136,17 @@ static void judge_health(struct runner_row *row)
 	char words[160];
 
 	if (lp_span_is(status, "OK") || lp_span_is(status, "IDLE")) {
-		learn_note(row, json);
-		became(row, LP_RUNNER_READY, "");
+		if (learn_note(row, json))
+			became(row, LP_RUNNER_READY, "");
+		else
+			became(row, LP_RUNNER_DOWN, "lpd-runner has no such model for this pipeline: lpd models list");
 	} else if (lp_span_is(status, "LOADING")) {
 		became(row, LP_RUNNER_STARTING, "it loads its model");
 	} else if (lp_call_state(row->call) == LP_CALL_FAILED) {
 		const struct lp_err *e = lp_call_err(row->call);
 
 		/* Silence: it may be busy with somebody else's job. */
-		if (e->code == LP_TIMEOUT && row->pub.state == LP_RUNNER_READY)
+		if ((e->code == LP_TIMEOUT && row->pub.state == LP_RUNNER_READY) || is_young(row))
 			return;
 		became(row, LP_RUNNER_DOWN, lp_err_words(e));
 	} else {

@@ -134,7 +134,7 @@ int lp_models_command(int argc, char **argv)
 	else if (c.verb && strcmp(c.verb, "fetch") == 0)
 		status = fetch(&c, lp_models_folder(scope, c.data_dir));
 	else
-		fputs("usage: lpd-runner models list|fetch [NAME...|--all] [-dataDir FOLDER]\n", stderr);
+		fputs("usage: lpd models list|fetch [NAME...|--all] [-dataDir FOLDER]\n", stderr);
 	lp_scope_close(&scope);
 	return status;
 }
