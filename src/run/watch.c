@@ -99,7 +99,7 @@ static void became(struct runner_row *row, enum lp_runner_state state, const cha
 			  *why ? why : "it answers", NULL);
 }
 
-/* lpd-runner names its models and where one is only a stand-in.  False: it has no such model. */
+/* lpd-runner names its models and where one is only a stand-in.  False: ours names others, not this one. */
 static bool learn_note(struct runner_row *row, const json_t *health_answer)
 {
 	const json_t *models = lp_json_get(health_answer, "models");
@@ -119,7 +119,7 @@ static bool learn_note(struct runner_row *row, const json_t *health_answer)
 		else if (!row->pub.note.len)
 			row->pub.note = lp_span_dup(row->set->scope, why.len ? why : LP_SPAN("a stand-in is used"));
 	}
-	return found || row->pub.entry->kind != LP_MODEL_BUILTIN;
+	return found || row->pub.entry->kind != LP_MODEL_BUILTIN || !json_is_array(models);
 }
 
 /* Our own child was started a moment ago: that its socket is not there yet is nobody's concern. */

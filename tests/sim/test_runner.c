@@ -233,6 +233,23 @@ static void the_built_in_runner_is_started_watched_and_stopped(void **state)
 	sim_end(s);
 }
 
+static void a_builtin_model_that_the_child_lacks_is_not_offered(void **state)
+{
+	struct sim *s = sim_new(423);
+	struct nursery n = { 0 };
+	struct sim_node *o = with_child(s, &n);
+
+	(void)state;
+	n.runner->models = "[{\"name\":\"builtin/emoji-flow\",\"pipeline\":\"upscale\"}]";
+	sim_run_for(s, LP_MIN);
+	assert_int_equal(first_runner(o)->state, LP_RUNNER_DOWN);
+	assert_non_null(strstr(first_runner(o)->why, "lpd models list"));
+	n.runner->models = "[{\"name\":\"builtin/emoji-flow\",\"pipeline\":\"text-to-image\"}]";
+	sim_run_for(s, LP_MIN);
+	assert_int_equal(first_runner(o)->state, LP_RUNNER_READY);
+	sim_end(s);
+}
+
 static void a_child_that_dies_in_mid_job_costs_time_and_no_answer(void **state)
 {
 	struct sim *s = sim_new(421);
@@ -287,6 +304,7 @@ int main(void)
 		sim_test(a_runner_that_loads_or_errs_is_not_offered),
 		sim_test(a_runner_never_gets_more_than_its_capacity),
 		sim_test(the_built_in_runner_is_started_watched_and_stopped),
+		sim_test(a_builtin_model_that_the_child_lacks_is_not_offered),
 		sim_test(a_child_that_dies_in_mid_job_costs_time_and_no_answer),
 		sim_test(a_child_that_will_not_live_is_started_ever_more_seldom),
 	};

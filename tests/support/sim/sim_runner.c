@@ -267,12 +267,13 @@ static void on_llm(void *self, struct lp_exchange *ex)
 static void on_health(void *self, struct lp_exchange *ex)
 {
 	struct sim_runner *r = self;
-	char text[80];
+	char text[200];
 
 	r->asked++;
 	if (r->deaf || (r->busy_is_silent && r->jobs))
 		return;
-	snprintf(text, sizeof(text), "{\"status\":\"%s\"}", r->health);
+	snprintf(text, sizeof(text), "{\"status\":\"%s\"%s%s}", r->health, r->models ? ",\"models\":" : "",
+		 r->models ? r->models : "");
 	lp_reply(ex, 200, "application/json", lp_span(text));
 }
 

@@ -43,6 +43,7 @@ struct sim_runner {
 	const struct sim_does *script;	/* ...one of these is left, in order */
 	int n_script;
 	const char *health;		/* "OK" */
+	const char *models;		/* JSON: what it says that it has, as lpd-runner does; NULL: nothing */
 	bool busy_is_silent;		/* answers no /health while it has a job */
 	bool deaf;			/* answers no /health at all */
 	int jobs, most_jobs, started, answered, gone;	/* now, at once, and over its life */
