@@ -7,6 +7,11 @@
 
 #define LP_KECCAK_LEN 32
 
+/* A hash, and whatever else the network keeps in 32 bytes. */
+struct lp_hash {
+	uint8_t bytes[LP_KECCAK_LEN];
+};
+
 /* Bytes that come in pieces: init, add as often as needed, end once. */
 struct lp_keccak {
 	uint64_t lane[25];
