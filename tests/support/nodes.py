@@ -112,12 +112,12 @@ PIPELINES = ("text-to-image", "upscale", "llm", "image-to-image", "segment-anyth
 
 
 class Pair(Processes):
-    """An orchestrator that offers what a runner has, and a gateway that asks it."""
+    """An orchestrator that offers what a runner has, and a gateway that asks it.  entry: more of each in aiModels.json."""
 
-    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=PIPELINES):
+    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=PIPELINES, **entry):
         super().__init__(folder)
         models = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner_port}", "warm": True,
-                   "capacity": capacity} for pipeline in pipelines]
+                   "capacity": capacity, **entry} for pipeline in pipelines]
         (self.folder / "aiModels.json").write_text(json.dumps(models))
         self.service, self.http = free_port(), free_port()
         self.cli = {"gateway": free_port(), "orchestrator": free_port()}

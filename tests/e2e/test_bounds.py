@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""test_bounds - what the real programs may not do: hold a large upload in memory, let a runner work for nobody, write
+into a log what is nobody's business.
+
+Each function is a test, its name is what it says.  The nodes log all that they can (-v 6)."""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from fake_runner import PICTURE, FakeRunner  # noqa: E402
+from nodes import Pair, ask, each, wait_for  # noqa: E402
+
+SECRETS = {"prompt": "xyzzy-prompt", "chat": "xyzzy-chat", "negative prompt": "xyzzy-negative", "form field": "xyzzy-field",
+           "token of the runner": "xyzzy-runner-token", "secret of the workers": "xyzzy-workers",
+           "name of the file": "xyzzy-file", "key": "PRIVATE KEY", "query": "xyzzy-query", "authorization": "xyzzy-bearer"}
+MB = 1 << 20
+
+
+def job(prompt, **more):
+    return {"model_id": "test", "prompt": prompt, "width": 64, "height": 64, **more}
+
+
+def chat(words, **more):
+    return {"model": "test", "messages": [{"role": "user", "content": words}], "max_tokens": 16, **more}
+
+
+def form(data, prompt="sharper"):
+    parts = {"model_id": b"test", "prompt": prompt.encode(), f"image\"; filename=\"{SECRETS['name of the file']}.png": data}
+    body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+                    for name, value in parts.items()) + b"--XX--\r\n"
+    return body, {"Content-Type": "multipart/form-data; boundary=XX"}
+
+
+def peak(process):
+    """The most memory that a process has had since forget_peak, in MB."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+def forget_peak(process):
+    pathlib.Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+    return peak(process)
+
+
+def an_upload_of_50_mb_is_not_held_in_memory(nodes, runner):
+    body, headers = form(PICTURE + os.urandom(50 * MB))
+    both = {"gateway": nodes.gateway, "orchestrator": nodes.orchestrator}
+    before = {name: forget_peak(process) for name, process in both.items()}
+    status, _, answer = ask(f"{nodes.url}/upscale", body, headers, timeout=60)
+    assert status == 200, (status, answer)
+    assert len(runner.jobs[-1]["body"]) > 50 * MB
+    for name, process in both.items():
+        grown = peak(process) - before[name]
+        assert grown < 8, f"the {name} grew by {grown:.1f} MB"
+    runner.jobs[-1]["body"] = b""
+    left = [path for name in both for path in (nodes.folder / name).rglob("*") if path.is_file() and path.stat().st_size > 9 * MB]
+    assert not left, left
+
+
+def eight_uploads_at_once_are_not_either(nodes, runner):
+    body, headers = form(PICTURE + os.urandom(8 * MB))
+    before = forget_peak(nodes.gateway), forget_peak(nodes.orchestrator)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: ask(f"{nodes.url}/upscale", body, headers, timeout=60)[0], range(8)))
+    assert answers == [200] * 8, answers
+    grown = peak(nodes.gateway) - before[0], peak(nodes.orchestrator) - before[1]
+    assert max(grown) < 32, f"they grew by {grown} MB"
+    del runner.jobs[:-1]
+    runner.jobs[-1]["body"] = b""
+
+
+def three_hundred_results_are_kept_and_fetched(nodes, _):
+    def one(n):
+        return json.loads(ask(f"{nodes.url}/text-to-image", job(f"fox {n}"), timeout=60)[2])["images"][0]["url"]
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        links = list(pool.map(one, range(300)))
+        assert len(set(links)) == 300
+        assert all(pool.map(lambda link: ask(nodes.url + link)[2] == PICTURE, links))
+
+
+def leaves(nodes, runner, path, body, *how):
+    before = len(runner.jobs)
+    client = subprocess.Popen(["curl", "-sN", *how, "-H", "Content-Type: application/json", "-d", json.dumps(body), nodes.url + path],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(runner.jobs) > before, "the job to reach the runner")
+    client.kill()
+    client.wait()
+    assert runner.jobs[-1]["gone"].wait(5), "the runner was not told"
+
+
+def a_client_of_http_1_that_leaves_ends_the_job_at_the_runner(nodes, runner):
+    leaves(nodes, runner, "/text-to-image", job("hang"), "--http1.1")
+    leaves(nodes, runner, "/llm", chat("hang", stream=True), "--http1.1")
+
+
+def a_client_of_http_2_that_leaves_ends_the_job_at_the_runner(nodes, runner):
+    leaves(nodes, runner, "/text-to-image", job("hang"), "--http2-prior-knowledge")
+    leaves(nodes, runner, "/llm", chat("hang", stream=True), "--http2-prior-knowledge")
+
+
+def no_log_and_no_page_tells_a_secret(nodes, runner):
+    bearer = {"Authorization": f"Bearer {SECRETS['authorization']}", "Content-Type": "application/json"}
+    prompt = SECRETS["prompt"]
+    for body in job(prompt, negative_prompt=SECRETS["negative prompt"]), job(f"fail 500 {prompt}"), job(f"bad json {prompt}"), \
+            job(prompt, width=-1), job(prompt, seed="x"), job(f"large {prompt}"), job(prompt, model_id="nobody/has-this"):
+        ask(f"{nodes.url}/text-to-image?q={SECRETS['query']}", json.dumps(body).encode(), bearer)
+    ask(f"{nodes.url}/text-to-image", b'{"prompt": "%s' % prompt.encode(), bearer)
+    for stream in False, True:
+        assert ask(f"{nodes.url}/llm", chat(SECRETS["chat"], stream=stream))[0] == 200
+    body, headers = form(PICTURE, SECRETS["form field"])
+    assert ask(f"{nodes.url}/upscale", body, headers)[0] == 200
+    sent = runner.jobs[-1]
+    assert {k.lower(): v for k, v in sent["headers"].items()}["authorization"] == f"Bearer {SECRETS['token of the runner']}", sent["headers"]
+    texts = {f"{role}'s log": (nodes.folder / f"{role}.log").read_text() for role in nodes.cli}
+    for role, port in nodes.cli.items():
+        for page in "status", "metrics", "readyz", "healthz":
+            texts[f"{role}'s /{page}"] = ask(f"http://127.0.0.1:{port}/{page}")[2].decode()
+    for where, text in texts.items():
+        for what, secret in SECRETS.items():
+            assert secret not in text, f"{where} tells the {what}: " + next(line for line in text.splitlines() if secret in line)
+        if "log" in where:
+            assert not re.search(r"[A-Za-z0-9+/]{80}", text), f"{where} has coded bytes"
+
+
+def a_log_has_one_line_a_job_and_each_line_is_pairs(nodes, _):
+    wait_for(lambda: ask(f"{nodes.url}/text-to-image", job("a fox"))[0] == 200, "the orchestrator to have rested", 15, 0.2)
+    text = (nodes.folder / "gateway.log").read_text()
+    assert ask(f"{nodes.url}/text-to-image", job("a fox"))[0] == 200
+
+    def lines():
+        return (nodes.folder / "gateway.log").read_text()[len(text):].splitlines()
+    wait_for(lambda: [line for line in lines() if "trail=" in line], "the job's line", 5)
+    told = [line for line in lines() if "trail=" in line]
+    assert len(told) == 1 and "code=ok" in told[0], told
+    form_of = re.compile(r'\S+Z \w+ (\w+|"[^"]*")( \w+=("(\\.|[^"\\])*"|\S*))*$')
+    assert all(form_of.match(line) for line in text.splitlines()), next(x for x in text.splitlines() if not form_of.match(x))
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="lpd-e2e-") as folder:
+        runner = FakeRunner()
+        os.environ["LP_ORCH_SECRET"] = SECRETS["secret of the workers"]
+        with Pair(folder, runner.port, options=("-v", "6"), token=SECRETS["token of the runner"]) as nodes:
+            return each(globals(), nodes, runner)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
