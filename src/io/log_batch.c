@@ -2,8 +2,10 @@
 
 #include <lpd/base/assert.h>
 #include <lpd/base/buf.h>
+#include <lpd/io/timer.h>
 
-#define MANY (64 * 1024)	/* bytes that do not wait for the end of the turn */
+#define MANY (64 * 1024)	/* bytes that do not wait */
+#define WAIT (20 * LP_MSEC)	/* nobody who reads a log sees it */
 #define KEPT (16 * 1024)	/* of memory, between two turns */
 
 struct batch {
@@ -11,7 +13,7 @@ struct batch {
 	struct lp_log_sink *sink;
 	struct lp_loop *loop;
 	struct lp_buf lines;
-	struct lp_ready row;
+	struct lp_timer timer;
 	struct lp_witness witness;
 };
 
@@ -24,6 +26,7 @@ static void put(void *self)
 	if (b->lines.cap > KEPT)
 		lp_buf_clear(&b->lines);
 	lp_buf_reset(&b->lines);
+	lp_timer_clear(&b->timer);
 }
 
 static void add(void *self, const char *line, size_t len)
@@ -33,8 +36,8 @@ static void add(void *self, const char *line, size_t len)
 	lp_buf_add(&b->lines, line, len);
 	if (b->lines.len >= MANY)
 		put(b);
-	else
-		lp_before_sleep(b->loop, &b->row);
+	else if (!lp_timer_is_set(&b->timer))
+		lp_timer_set(&b->timer, b->loop, WAIT);
 }
 
 static int64_t wall(void *self)
@@ -57,7 +60,6 @@ static void batch_close(void *arg)
 
 	put(b);
 	*b->sink = b->behind;
-	lp_unready(&b->row);
 	lp_witness_remove(&b->witness);
 	lp_buf_clear(&b->lines);
 }
@@ -69,7 +71,7 @@ void lp_log_batch(struct lp_scope *scope, struct lp_log_sink *sink, struct lp_lo
 	b->behind = *sink;
 	b->sink = sink;
 	b->loop = loop;
-	b->row = (struct lp_ready){ .run = put, .self = b };
+	b->timer = (struct lp_timer){ .fire = put, .self = b };
 	b->witness = (struct lp_witness){ .tell = tell, .self = b };
 	lp_witness_add(&b->witness);
 	lp_defer(scope, batch_close, b);

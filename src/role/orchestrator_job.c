@@ -409,14 +409,13 @@ void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
 	struct lp_orchestrator *o = route->o;
 	struct lp_scope *scope = lp_scope_open(o->node->scope, "orchestrator job");
 	struct job *job = lp_new(scope, struct job);
-	uint8_t id[4];
+	uint64_t random = lp_dice_next(&o->node->dice);		/* the id is a name, no secret */
 
 	job->o = o;
 	job->scope = scope;
 	job->ex = ex;
 	job->pipeline = route->pipeline;
-	lp_random(id, sizeof(id));
-	lp_hex_write(job->id, id, sizeof(id));
+	lp_hex_write(job->id, &random, sizeof(job->id) / 2);
 	job->task.on_done = on_done;
 	job->task.metrics = o->node->metrics;
 	o->jobs++;

@@ -75,5 +75,6 @@ class Nginx(Processes):
         conf.write_text(NGINX.format(folder=self.folder, hop=hop, port=port, next=next_port, scheme=scheme, ssl=ssl,
                                      certificate=certificate, files=19000, user="user root;" if os.getuid() == 0 else ""))
         master = self.start(hop, "/usr/sbin/nginx", "-p", self.folder, "-c", conf).pid
-        wait_for(lambda: answers(port), f"nginx as {hop}")
-        return [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+        children = pathlib.Path(f"/proc/{master}/task/{master}/children")
+        wait_for(lambda: children.read_text() and answers(port), f"nginx as {hop}")     # the port opens before the fork
+        return [int(pid) for pid in children.read_text().split()]

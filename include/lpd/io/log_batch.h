@@ -1,6 +1,6 @@
-/* io/log_batch - the log lines of one turn of the loop go out in one write.
+/* io/log_batch - the log lines of a moment (20 ms) go out in one write.
  *
- * A line a job is cheap; a system call a job is not.  Lines leave before the loop sleeps, when many have come
+ * A line a job is cheap; a system call a job is not.  Lines leave when their moment is over, when many have come
  * together, when the scope closes, and when lpd crashes. */
 #ifndef LPD_IO_LOG_BATCH_H
 #define LPD_IO_LOG_BATCH_H

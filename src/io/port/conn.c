@@ -426,6 +426,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct lp_conn *conn = LP_CONTAINER(poll, struct lp_conn, uv.poll);
 
+	lp_loop_woke(conn->loop);
 	if (status < 0) {
 		/* libuv stops polling a descriptor with an error on it.  What came before the error can still be
 		 * read, so reading goes on from the ready list until it says how it ended. */

@@ -156,6 +156,7 @@ static void on_poll(uv_poll_t *poll, int failed, int events)
 	struct lp_fetcher *fetcher = watch->fetcher;
 	int flags = failed < 0 ? CURL_CSELECT_ERR : 0, running;
 
+	lp_loop_woke(fetcher->loop);
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)

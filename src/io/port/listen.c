@@ -40,6 +40,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct listener *one = LP_CONTAINER(poll, struct listener, poll);
 
 	(void)status, (void)events;
+	lp_loop_woke(one->listen->loop);
 	one->listen->on_accept(one->listen->self, one->fd);
 }
 

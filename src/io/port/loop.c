@@ -42,8 +42,7 @@ struct lp_loop {
 	struct lp_list before_sleep;
 	struct lp_list at_close;
 	struct catcher catchers[2];	/* by enum lp_signal */
-	int64_t turn_end;
-	uint64_t slept;		/* uv_metrics_idle_time() at turn_end, in nanoseconds */
+	int64_t woke;		/* since when the running turn is at work, or 0: it sleeps, or nobody has said so */
 	int64_t longest;
 	uint64_t stalls;
 };
@@ -165,24 +164,29 @@ static void set_alarm(struct lp_loop *loop)
 	uv_timer_start(&loop->alarm, on_alarm, at_once ? 0 : due - now, 0);
 }
 
+/* libuv could count its sleep itself, but pays for that with a second epoll_wait before each. */
+void lp_loop_woke(struct lp_loop *loop)
+{
+	if (!loop->woke)
+		loop->woke = read_clock();
+}
+
 static void measure(struct lp_loop *loop)
 {
-	int64_t now = read_clock();
-	uint64_t slept = uv_metrics_idle_time(&loop->uv);
-	int64_t busy = now - loop->turn_end - (int64_t)((slept - loop->slept) / 1000);
+	int64_t busy = read_clock() - loop->woke;
 
 	if (busy > loop->longest)
 		loop->longest = busy;
 	if (busy > STALL)
 		loop->stalls++;
-	loop->turn_end = now;
-	loop->slept = slept;
+	loop->woke = 0;
 }
 
 static void on_turn(uv_prepare_t *prepare)
 {
 	struct lp_loop *loop = prepare->data;
 
+	lp_loop_woke(loop);
 	uv_update_time(&loop->uv);
 	loop->clock->stamp = uv_now(&loop->uv);
 	loop->clock->mono = read_clock();
@@ -205,8 +209,7 @@ void lp_loop_run(struct lp_loop *loop)
 {
 	lp_assert(!loop->clock->running);
 	loop->clock->running = true;
-	loop->turn_end = read_clock();
-	loop->slept = uv_metrics_idle_time(&loop->uv);
+	loop->woke = 0;
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	loop->clock->running = false;
 }
@@ -323,7 +326,6 @@ struct lp_loop *lp_loop_open(struct lp_scope *scope)
 	prepare_process();
 	int failed = uv_loop_init(&loop->uv);
 	lp_assert(failed == 0);		/* no descriptors left at start-up */
-	uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
 	uv_prepare_init(&loop->uv, &loop->prepare);
 	uv_idle_init(&loop->uv, &loop->awake);
 	uv_timer_init(&loop->uv, &loop->alarm);

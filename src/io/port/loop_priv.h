@@ -11,6 +11,9 @@
 
 uv_loop_t *lp_loop_uv(struct lp_loop *loop);
 
+/* What libuv calls with something to do says so first: a turn is measured from there. */
+void lp_loop_woke(struct lp_loop *loop);
+
 /* Run once, when the loop closes, unless taken out before with lp_unready(): for handles that nobody owns
  * any more and that end by themselves a little later. */
 void lp_loop_at_close(struct lp_loop *loop, struct lp_ready *row);

@@ -8,6 +8,7 @@
 
 struct item {
 	uv_work_t uv;
+	struct lp_loop *loop;
 	struct lp_work work;
 	struct lp_scope *scope;		/* below the user's; NULL once that has closed */
 };
@@ -31,6 +32,7 @@ static void on_return(uv_work_t *uv, int status)
 	struct item *item = uv->data;
 	const struct lp_work *work = &item->work;
 
+	lp_loop_woke(item->loop);
 	lp_assert(status == 0);		/* nothing cancels: work that was asked for is done */
 	bool wanted = item->scope != NULL;
 	struct lp_scope *own = item->scope;
@@ -47,6 +49,7 @@ void lp_pool_run(struct lp_scope *scope, struct lp_loop *loop, const struct lp_w
 	struct item *item = lp_mem_get(sizeof(*item));
 
 	item->uv.data = item;
+	item->loop = loop;
 	item->work = *work;
 	item->scope = lp_scope_open(scope, "work");
 	lp_defer(item->scope, drop, item);

@@ -85,6 +85,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct child *child = stream->data;
 
+	lp_loop_woke(child->loop);
 	if (n > 0)
 		take_output(child, buf->base, (size_t)n);
 	else if (n < 0)

@@ -45,18 +45,18 @@ static int world_close(void **state)
 	return 0;
 }
 
-static void lines_of_one_turn_leave_together(void **state)
+static void lines_of_one_moment_leave_together(void **state)
 {
 	struct world *w = *state;
 
 	for (int i = 0; i < 3; i++)
 		lp_log(w->log, LP_INFO, "x", "i=%d", i);
 	assert_int_equal(w->writes, 0);
-	real_loop_run_for(&w->real, LP_MSEC);
+	real_loop_run_for(&w->real, 30 * LP_MSEC);
 	assert_int_equal(w->writes, 1);
 	assert_string_equal(lp_buf_text(&w->out), "info \"x\" i=0\ninfo \"x\" i=1\ninfo \"x\" i=2\n");
 	lp_log(w->log, LP_INFO, "y", "");
-	real_loop_run_for(&w->real, LP_MSEC);
+	real_loop_run_for(&w->real, 30 * LP_MSEC);
 	assert_int_equal(w->writes, 2);
 }
 
@@ -84,7 +84,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 	const struct CMUnitTest tests[] = {
-		T(lines_of_one_turn_leave_together),
+		T(lines_of_one_moment_leave_together),
 		T(many_do_not_wait),
 		T(what_is_left_leaves_at_the_end),
 	};
