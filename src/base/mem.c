@@ -1,5 +1,6 @@
 #include <lpd/base/mem.h>
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -34,4 +35,11 @@ void *lp_mem_grow(void *at, size_t size)
 void lp_mem_free(void *at)
 {
 	free(at);
+}
+
+void lp_mem_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

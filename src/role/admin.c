@@ -80,9 +80,14 @@ static void on_status(void *self, struct lp_exchange *ex)
 static void on_metrics(void *self, struct lp_exchange *ex)
 {
 	const struct lp_admin *admin = self;
+	struct lp_metrics *m = admin->node->metrics;
+	struct lp_loop *loop = admin->node->loop;
 	struct lp_buf body = { 0 };
 
-	lp_metrics_write(admin->node->metrics, &body);
+	lp_metric_add(m, LP_M_LOOP_STALLS, NULL,
+		      (int64_t)lp_loop_stalls(loop) - lp_metric_value(m, LP_M_LOOP_STALLS, NULL));
+	lp_metric_set(m, LP_M_LOOP_LONGEST, NULL, lp_loop_longest_turn(loop));
+	lp_metrics_write(m, &body);
 	lp_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", lp_buf_span(&body));
 	lp_buf_clear(&body);
 }

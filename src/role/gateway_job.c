@@ -539,7 +539,7 @@ static void leave(void *arg)
 	if (j->ex)
 		lp_exchange_watch(j->ex, NULL, NULL);
 	gw->n_jobs--;
-	gw->node->jobs--;
+	lp_upkeep_job_ended(gw->node);
 	lp_metric_set(gw->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("gateway"), gw->n_jobs);
 }
 
@@ -599,7 +599,7 @@ void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipel
 	j->number = gw->came++;
 	lp_list_add(&gw->jobs, &j->link);
 	gw->n_jobs++;
-	gw->node->jobs++;
+	lp_upkeep_job_began(gw->node);
 	lp_metric_set(gw->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("gateway"), gw->n_jobs);
 	lp_exchange_watch(ex, lp_gateway_on_exchange, j);
 	j->task.on_done = on_done;

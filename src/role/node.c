@@ -85,6 +85,7 @@ static void node_close(void *arg)
 	struct lp_node *node = arg;
 
 	lp_timer_clear(&node->drain_timer);
+	lp_upkeep_stop(node);
 }
 
 static struct lp_node *node_new(struct lp_scope *scope, const struct lp_node_want *want)

@@ -373,7 +373,7 @@ static void on_done(void *self)
 	lp_metric_add(m, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
 	o->jobs--;
 	o->last_job = lp_mono(o->node->loop);
-	o->node->jobs--;
+	lp_upkeep_job_ended(o->node);
 	lp_scope_close(&scope);
 }
 
@@ -419,7 +419,7 @@ void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
 	job->task.on_done = on_done;
 	job->task.metrics = o->node->metrics;
 	o->jobs++;
-	o->node->jobs++;
+	lp_upkeep_job_began(o->node);
 	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), 1);
 	lp_defer(scope, leave, job);
 	lp_exchange_limit_body(ex, route->pipeline->body_limit);

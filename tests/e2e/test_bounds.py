@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fake_runner import PICTURE, FakeRunner  # noqa: E402
@@ -84,6 +85,18 @@ def three_hundred_results_are_kept_and_fetched(nodes, _):
         assert all(pool.map(lambda link: ask(nodes.url + link)[2] == PICTURE, links))
 
 
+def two_hundred_jobs_are_at_a_runner_at_once(nodes, runner):
+    before = len(runner.jobs)
+    runner.gate.clear()
+    with concurrent.futures.ThreadPoolExecutor(200) as pool:
+        answers = [pool.submit(ask, f"{nodes.url}/llm", chat("wait"), timeout=60) for _ in range(200)]
+        try:
+            wait_for(lambda: len(runner.jobs) - before == 200, f"200 jobs at the runner, where {len(runner.jobs) - before} came")
+        finally:
+            runner.gate.set()
+        assert [answer.result()[0] for answer in answers] == [200] * 200
+
+
 def leaves(nodes, runner, path, body, *how):
     before = len(runner.jobs)
     client = subprocess.Popen(["curl", "-sN", *how, "-H", "Content-Type: application/json", "-d", json.dumps(body), nodes.url + path],
@@ -117,6 +130,7 @@ def no_log_and_no_page_tells_a_secret(nodes, runner):
     assert ask(f"{nodes.url}/upscale", body, headers)[0] == 200
     sent = runner.jobs[-1]
     assert {k.lower(): v for k, v in sent["headers"].items()}["authorization"] == f"Bearer {SECRETS['token of the runner']}", sent["headers"]
+    time.sleep(0.1)     # lines leave 20 ms after they were written
     texts = {f"{role}'s log": (nodes.folder / f"{role}.log").read_text() for role in nodes.cli}
     for role, port in nodes.cli.items():
         for page in "status", "metrics", "readyz", "healthz":
@@ -130,6 +144,7 @@ def no_log_and_no_page_tells_a_secret(nodes, runner):
 
 def a_log_has_one_line_a_job_and_each_line_is_pairs(nodes, _):
     wait_for(lambda: ask(f"{nodes.url}/text-to-image", job("a fox"))[0] == 200, "the orchestrator to have rested", 15, 0.2)
+    time.sleep(0.1)
     text = (nodes.folder / "gateway.log").read_text()
     assert ask(f"{nodes.url}/text-to-image", job("a fox"))[0] == 200
 
@@ -146,7 +161,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="lpd-e2e-") as folder:
         runner = FakeRunner()
         os.environ["LP_ORCH_SECRET"] = SECRETS["secret of the workers"]
-        with Pair(folder, runner.port, options=("-v", "6"), token=SECRETS["token of the runner"]) as nodes:
+        with Pair(folder, runner.port, capacity=1000, options=("-v", "6"), token=SECRETS["token of the runner"]) as nodes:
             return each(globals(), nodes, runner)
 
 

@@ -14,6 +14,7 @@
 #include <lpd/io/server.h>
 #include <lpd/io/timer.h>
 #include <lpd/options/options.h>
+#include <lpd/role/upkeep.h>
 #include <lpd/run/runner.h>
 
 struct lp_gateway;
@@ -36,6 +37,7 @@ struct lp_node {
 	int jobs;			/* running now, all roles: draining waits for 0 */
 	bool draining;
 	const struct lp_role *roles[4];	/* ended by NULL */
+	struct lp_upkeep upkeep;
 	struct lp_timer drain_timer;
 	int64_t drain_until;		/* mono */
 	int64_t started;		/* mono */
