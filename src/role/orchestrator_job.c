@@ -100,17 +100,8 @@ static int intake(void *self)
 static int check(void *self)
 {
 	struct job *job = self;
-	struct lp_orchestrator *o = job->o;
-	struct lp_segment_judge judge = { o->secret, lp_orchestrator_own(o), lp_wall(o->node->loop) / LP_SEC };
-	struct lp_scope *scope = lp_scope_open(job->scope, "credentials");
-	struct lp_segment segment;
 
-	if (lp_payment_check(scope, lp_exchange_header(job->ex, "livepeer-payment"), &job->err) == LP_OK &&
-	    lp_segment_decode(scope, &segment, lp_exchange_header(job->ex, "livepeer-segment"), &job->err) == LP_OK &&
-	    lp_segment_check(&segment, &judge, &job->err) == LP_OK)
-		job->err.code = LP_OK;
-	lp_scope_close(&scope);
-	return job->err.code == LP_OK ? ADMIT : SETTLE;
+	return lp_orchestrator_check(job->o, job->ex, &job->err) == LP_OK ? ADMIT : SETTLE;
 }
 
 /* ---- ADMIT: a slot ---- */

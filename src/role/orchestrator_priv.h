@@ -2,6 +2,7 @@
 #ifndef LPD_ROLE_ORCHESTRATOR_PRIV_H
 #define LPD_ROLE_ORCHESTRATOR_PRIV_H
 
+#include <lpd/base/map.h>
 #include <lpd/io/grpc.h>
 #include <lpd/market/segment.h>
 #include <lpd/role/node.h>
@@ -24,6 +25,9 @@ struct lp_orchestrator {
 	struct lp_scope *own_scope;
 	struct lp_capabilities own;
 	unsigned own_generation;
+	struct lp_scope *checked_scope;
+	struct lp_map *checked;		/* good segment headers to struct good (orchestrator_check.c) */
+	unsigned checked_generation;
 	int jobs;
 	int64_t last_job;		/* mono, when the last one ended; 0: never */
 	struct lp_timer drain_timer;
@@ -37,6 +41,8 @@ struct orch_route {
 
 void lp_orchestrator_job_start(void *route, struct lp_exchange *ex);
 void lp_orchestrator_rpc_open(struct lp_orchestrator *o);
+/* Payment, segment and token of a job (network-protocol 5.3); e->code is set either way. */
+enum lp_code lp_orchestrator_check(struct lp_orchestrator *o, const struct lp_exchange *ex, struct lp_err *e);
 const struct lp_capabilities *lp_orchestrator_own(struct lp_orchestrator *o);
 
 #endif

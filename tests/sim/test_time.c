@@ -100,6 +100,46 @@ static void tokens_survive_a_restart_of_the_orchestrator(void **state)
 	sim_end(s);
 }
 
+static int status_with(struct sim *s, struct lp_span segment)
+{
+	const struct lp_header headers[] = {
+		{ .name = LP_SPAN("livepeer-payment"), .value = LP_SPAN("") },
+		{ .name = LP_SPAN("livepeer-segment"), .value = segment },
+	};
+	struct sim_reply *r = sim_ask_with(s, &(struct sim_ask_want){
+		.url = "https://orch:8935/llm", .headers = headers, .n_headers = 2,
+		.body = LP_SPAN("{\"model\":\"meta-llama/llama-3.1-8B-Instruct\",\"max_tokens\":9,"
+				"\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}") });
+
+	sim_run_until_quiet(s);
+	return r->status;
+}
+
+/* The orchestrator remembers which it found good; no longer than they are. */
+static void credentials_are_good_again_until_the_token_expires(void **state)
+{
+	struct sim *s = sim_new(307);
+	struct sim_node *o = sim_orchestrator(s, "orch", .capacity = 10);
+
+	(void)state;
+	sim_run_for(s, 5 * LP_SEC);
+	struct lp_span good = sim_segment(s->scope, o, "llm"), bad;
+	char *forged = lp_strdup(s->scope, good);
+
+	forged[good.len - 8] ^= 1;	/* in the token, which comes last */
+	bad = lp_span(forged);
+	assert_int_equal(status_with(s, good), 200);
+	assert_int_equal(status_with(s, bad), 403);
+	assert_int_equal(status_with(s, good), 200);
+	sim_run_for(s, 29 * LP_MIN);
+	assert_int_equal(status_with(s, good), 200);
+	sim_run_for(s, 2 * LP_MIN);
+	assert_int_equal(status_with(s, good), 403);
+	assert_int_equal(status_with(s, sim_segment(s->scope, o, "llm")), 200);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 static void a_lost_data_directory_costs_a_second_try(void **state)
 {
 	struct sim *s = sim_new(304);
@@ -341,6 +381,7 @@ int main(void)
 		sim_test(a_job_that_takes_too_long_is_ended_everywhere),
 		sim_test(an_orchestrator_has_a_deadline_of_its_own),
 		sim_test(terms_that_have_ended_are_renewed_before_a_job_is_sent),
+		sim_test(credentials_are_good_again_until_the_token_expires),
 		sim_test(tokens_survive_a_restart_of_the_orchestrator),
 		sim_test(a_lost_data_directory_costs_a_second_try),
 		sim_test(an_orchestrator_survives_a_power_cut),

@@ -159,6 +159,8 @@ struct sim_reply *sim_ask_form(struct sim *s, const char *path, size_t picture);
 struct sim_reply *sim_get(struct sim *s, struct sim_node *n, const char *path);
 /* The admin pages of a node, asked from its own host. */
 struct sim_reply *sim_admin(struct sim_node *n, const char *page);
+/* The Livepeer-Segment of a job, with a token that was given now. */
+struct lp_span sim_segment(struct lp_scope *scope, struct sim_node *o, const char *pipeline);
 /* Asks an orchestrator as a gateway does, with a good token; want (may be NULL) for headers and pace. */
 struct sim_reply *sim_ask_orchestrator(struct sim_node *o, const char *pipeline, const char *json,
 				       const struct sim_ask_want *want);

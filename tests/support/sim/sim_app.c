@@ -215,8 +215,9 @@ struct sim_reply *sim_admin(struct sim_node *n, const char *page)
 }
 
 /* The credentials of an off-chain gateway (network-protocol 5.1). */
-static struct lp_span segment_of(struct lp_scope *scope, struct sim_node *o, const struct lp_pipeline *row)
+struct lp_span sim_segment(struct lp_scope *scope, struct sim_node *o, const char *pipeline)
 {
+	const struct lp_pipeline *row = lp_pipeline_find(lp_span(pipeline));
 	struct lp_segment segment = { .has_capabilities = true };
 	const struct lp_model_terms terms = { .model = lp_span(row->default_model), .capacity = 1 };
 	struct lp_buf text = { 0 };
@@ -236,10 +237,9 @@ struct sim_reply *sim_ask_orchestrator(struct sim_node *o, const char *pipeline,
 {
 	struct sim_ask_want want = given ? *given : (struct sim_ask_want){ 0 };
 	struct lp_scope *scope = lp_scope_open(o->s->scope, "credentials");
-	const struct lp_pipeline *row = lp_pipeline_find(lp_span(pipeline));
 	struct lp_header headers[6] = {
 		{ .name = LP_SPAN("livepeer-payment"), .value = LP_SPAN("") },
-		{ .name = LP_SPAN("livepeer-segment"), .value = segment_of(scope, o, row) },
+		{ .name = LP_SPAN("livepeer-segment"), .value = sim_segment(scope, o, pipeline) },
 	};
 	int n = 2;
 
