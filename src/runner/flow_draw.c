@@ -68,10 +68,10 @@ static void normalise(const float *x, float *y, int rows)
 
 		for (int i = 0; i < FLOW_HIDDEN; i++)
 			mean += x[i];
-		mean /= FLOW_HIDDEN;
+		mean /= (float)FLOW_HIDDEN;
 		for (int i = 0; i < FLOW_HIDDEN; i++)
 			var += (x[i] - mean) * (x[i] - mean);
-		float scale = 1.0f / sqrtf(var / FLOW_HIDDEN + 1e-5f);
+		float scale = 1.0f / sqrtf(var / (float)FLOW_HIDDEN + 1e-5f);
 
 		for (int i = 0; i < FLOW_HIDDEN; i++)
 			y[i] = (x[i] - mean) * scale;
