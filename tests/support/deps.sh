@@ -69,7 +69,7 @@ install() {
 
 # The distribution's own package (Debian 13; Ubuntu's universe).
 llhttp_from_distribution() {
-	apt-cache policy libllhttp-dev 2>/dev/null | grep -q 'Candidate: [0-9]' && install libllhttp-dev
+	apt-cache policy libllhttp-dev 2>/dev/null | grep 'Candidate: [0-9]' >/dev/null && install libllhttp-dev
 }
 
 # Debian 12: the two packages of Debian 13, which need only libc6 and are linked statically.  They come from

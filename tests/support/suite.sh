@@ -62,7 +62,7 @@ run_tests() {
 uses_pool() {
 	local program
 	for program in build/tsan/tests/unit_*; do	# simulations have no threads
-		[ -x "$program" ] && nm "$program" | grep -qE ' T lp_pool_' && printf '%s|' "${program##*/}"
+		[ -x "$program" ] && nm "$program" | grep -E ' T lp_pool_' >/dev/null && printf '%s|' "${program##*/}"
 	done
 }
 
@@ -120,7 +120,7 @@ binary() {
 		else
 			echo "ok lpd is stripped"
 		fi
-		if ldd build/release/lpd | grep -q llhttp; then
+		if ldd build/release/lpd | grep llhttp >/dev/null; then
 			echo "not ok llhttp is linked statically"
 		else
 			echo "ok llhttp is linked statically"
