@@ -336,6 +336,16 @@ static int reply(void *self)
 
 /* ---- the job's life ---- */
 
+/* A client's mistake and a runner's own words may quote the prompt: of those the log has the table's words. */
+static const char *why_to_log(const struct lp_err *e)
+{
+	if (e->code == LP_OK)
+		return "";
+	if (e->code == LP_RUNNER || e->code == LP_BAD_REQUEST || e->code == LP_INVALID)
+		return lp_code_words(e->code);
+	return lp_err_words(e);
+}
+
 static void log_job(const struct job *job)
 {
 	struct lp_buf trail = { 0 };
@@ -345,7 +355,7 @@ static void log_job(const struct job *job)
 	lp_task_trail(&job->task, &trail);
 	lp_log_kv(job->o->log, LP_INFO, "job", "id", job->id, "pipeline", job->pipeline->name, "model",
 		  job->request ? lp_strdup(job->scope, job->request->model) : "", "code",
-		  lp_code_name(job->err.code), "why", job->err.code == LP_OK ? "" : lp_err_words(&job->err), "ms",
+		  lp_code_name(job->err.code), "why", why_to_log(&job->err), "ms",
 		  ms, "trail", lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
 }
