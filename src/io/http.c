@@ -38,8 +38,12 @@ static struct lp_span skip_blanks(struct lp_span s)
 /* *rest stands behind the opening quote, and is moved behind the closing one (or to the end). */
 static struct lp_span read_quoted(struct lp_scope *scope, struct lp_span *rest)
 {
-	char *to = lp_alloc(scope, rest->len + 1);
-	size_t len = 0, i = 0;
+	size_t len = 0, i = 0, end = 0;
+
+	/* As much as is quoted, not all that follows: a header may hold thousands of these. */
+	while (end < rest->len && rest->at[end] != '"')
+		end += rest->at[end] == '\\' ? 2 : 1;
+	char *to = lp_alloc(scope, (end < rest->len ? end : rest->len) + 1);
 
 	for (; i < rest->len && rest->at[i] != '"'; i++) {
 		if (rest->at[i] == '\\' && i + 1 < rest->len)

@@ -383,7 +383,9 @@ static void on_exchange(void *self)
 {
 	struct job *job = self;
 
-	if (lp_exchange_gone(job->ex)) {
+	if (job->inlined && lp_inline_done(job->inlined)) {
+		let_go(job);	/* this may be its last event: REPLY must not touch it any more */
+	} else if (lp_exchange_gone(job->ex)) {
 		if (job->intake)
 			lp_intake_detach(job->intake);
 		lp_scope_close(&job->out);	/* it may hold the exchange, which ends after this */
