@@ -87,6 +87,7 @@ static void on_metrics(void *self, struct lp_exchange *ex)
 	lp_metric_add(m, LP_M_LOOP_STALLS, NULL,
 		      (int64_t)lp_loop_stalls(loop) - lp_metric_value(m, LP_M_LOOP_STALLS, NULL));
 	lp_metric_set(m, LP_M_LOOP_LONGEST, NULL, lp_loop_longest_turn(loop));
+	lp_metric_set(m, LP_M_LOOP_LONGEST_STEP, NULL, lp_loop_longest_step(loop));
 	lp_metrics_write(m, &body);
 	lp_reply(ex, 200, "text/plain; version=0.0.4; charset=utf-8", lp_buf_span(&body));
 	lp_buf_clear(&body);

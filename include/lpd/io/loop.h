@@ -35,7 +35,8 @@ struct lp_ready {
 void lp_ready(struct lp_loop *loop, struct lp_ready *row);
 void lp_unready(struct lp_ready *row);			/* fine when it is not ready */
 
-/* Run after everything that is ready and before the loop sleeps: where dirty connections are flushed. */
+/* Run behind what is ready and before the loop sleeps, at the latest when a few more rows have run: where dirty
+ * connections are flushed. */
 void lp_before_sleep(struct lp_loop *loop, struct lp_ready *row);
 
 struct lp_timers *lp_loop_timers(struct lp_loop *loop);	/* for io/timer */
@@ -46,6 +47,8 @@ void lp_loop_on_signal(struct lp_loop *loop, enum lp_signal signal, void (*fn)(v
 
 /* The longest turn of the loop so far in microseconds (handshakes included), reset by reading. */
 int64_t lp_loop_longest_turn(struct lp_loop *loop);
+/* The same of one step: a socket's callback, a row, or the timers that were due together; handshakes excepted. */
+int64_t lp_loop_longest_step(struct lp_loop *loop);
 uint64_t lp_loop_stalls(const struct lp_loop *loop);	/* turns of over 50 ms since the start */
 
 #endif

@@ -364,6 +364,7 @@ static void opened(struct lp_conn *conn)
 
 static void shake_hands(struct lp_conn *conn)
 {
+	lp_loop_excuse(conn->loop);
 	int n = lp_conn_tls_handshake(conn);
 
 	if (n == 1)
@@ -436,6 +437,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	}
 	step(conn, events);
 	update_mask(conn);
+	lp_loop_served(conn->loop);
 }
 
 static void soon_row(void *self)

@@ -163,6 +163,7 @@ static void on_poll(uv_poll_t *poll, int failed, int events)
 		flags |= CURL_CSELECT_OUT;
 	curl_multi_socket_action(fetcher->multi, watch->fd, flags, &running);
 	look_for_ended(fetcher);
+	lp_loop_served(fetcher->loop);
 }
 
 static void on_watch_closed(uv_handle_t *handle)

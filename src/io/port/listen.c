@@ -38,10 +38,12 @@ struct lp_listen {
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct listener *one = LP_CONTAINER(poll, struct listener, poll);
+	struct lp_loop *loop = one->listen->loop;
 
 	(void)status, (void)events;
-	lp_loop_woke(one->listen->loop);
+	lp_loop_woke(loop);
 	one->listen->on_accept(one->listen->self, one->fd);
+	lp_loop_served(loop);
 }
 
 static void set_options(int fd, int family, bool share_port)

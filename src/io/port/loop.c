@@ -14,6 +14,10 @@
 /* How often one turn goes round the ready list before it looks at the sockets again. */
 #define ROUNDS 16
 
+/* How many sockets are served, or rows run, before what they wrote goes out.  A whole turn's writes at once would
+ * have a hundred jobs travel as one convoy: the next node sleeps while we work, and we while it does. */
+#define SHARE 16
+
 #define STALL (50 * LP_MSEC)
 
 /* What lp_mono, which has a const loop, may refresh. */
@@ -42,8 +46,11 @@ struct lp_loop {
 	struct lp_list before_sleep;
 	struct lp_list at_close;
 	struct catcher catchers[2];	/* by enum lp_signal */
+	int served;		/* sockets, since rows ran last */
 	int64_t woke;		/* since when the running turn is at work, or 0: it sleeps, or nobody has said so */
-	int64_t longest;
+	int64_t step_began;	/* the callback or row that runs now */
+	bool excused;		/* it is a handshake */
+	int64_t longest_turn, longest_step;
 	uint64_t stalls;
 };
 
@@ -119,11 +126,23 @@ static void move_rows(struct lp_list *to, struct lp_list *from)
 	lp_list_init(from);
 }
 
+/* The end of one step is the beginning of the next: one look at the clock for each. */
+static void step_ended(struct lp_loop *loop)
+{
+	int64_t now = read_clock();
+
+	if (now - loop->step_began > loop->longest_step && !loop->excused)
+		loop->longest_step = now - loop->step_began;
+	loop->excused = false;
+	loop->step_began = now;
+}
+
 /* One round: the rows that are there now.  A row may unready any other, or make itself ready again. */
-static void run_rows(struct lp_list *list)
+static void run_rows(struct lp_loop *loop, struct lp_list *list)
 {
 	struct lp_list round;
 	struct lp_link *link;
+	int ran = 0;
 
 	move_rows(&round, list);
 	while ((link = lp_list_first(&round))) {
@@ -131,7 +150,21 @@ static void run_rows(struct lp_list *list)
 
 		lp_link_out(link);
 		row->run(row->self);
+		step_ended(loop);
+		if (list == &loop->ready && ++ran % SHARE == 0)
+			run_rows(loop, &loop->before_sleep);
 	}
+}
+
+static void run_ready(struct lp_loop *loop)
+{
+	loop->served = 0;
+	for (int round = 0; round < ROUNDS && !lp_list_empty(&loop->ready); round++) {
+		run_rows(loop, &loop->ready);
+		if (lp_list_empty(&loop->ready))
+			run_rows(loop, &loop->before_sleep);
+	}
+	run_rows(loop, &loop->before_sleep);
 }
 
 static void on_nothing(uv_idle_t *idle)
@@ -168,15 +201,27 @@ static void set_alarm(struct lp_loop *loop)
 void lp_loop_woke(struct lp_loop *loop)
 {
 	if (!loop->woke)
-		loop->woke = read_clock();
+		loop->woke = loop->step_began = read_clock();
+}
+
+void lp_loop_served(struct lp_loop *loop)
+{
+	step_ended(loop);
+	if (++loop->served >= SHARE)
+		run_ready(loop);
+}
+
+void lp_loop_excuse(struct lp_loop *loop)
+{
+	loop->excused = true;
 }
 
 static void measure(struct lp_loop *loop)
 {
 	int64_t busy = read_clock() - loop->woke;
 
-	if (busy > loop->longest)
-		loop->longest = busy;
+	if (busy > loop->longest_turn)
+		loop->longest_turn = busy;
 	if (busy > STALL)
 		loop->stalls++;
 	loop->woke = 0;
@@ -191,12 +236,8 @@ static void on_turn(uv_prepare_t *prepare)
 	loop->clock->stamp = uv_now(&loop->uv);
 	loop->clock->mono = read_clock();
 	lp_timers_run(loop->timers, loop->clock->mono);
-	for (int round = 0; round < ROUNDS && !lp_list_empty(&loop->ready); round++) {
-		run_rows(&loop->ready);
-		if (lp_list_empty(&loop->ready))
-			run_rows(&loop->before_sleep);
-	}
-	run_rows(&loop->before_sleep);
+	step_ended(loop);
+	run_ready(loop);
 	if (lp_list_empty(&loop->ready) && lp_list_empty(&loop->before_sleep))
 		uv_idle_stop(&loop->awake);
 	else
@@ -255,9 +296,17 @@ void lp_loop_on_signal(struct lp_loop *loop, enum lp_signal signal, void (*fn)(v
 
 int64_t lp_loop_longest_turn(struct lp_loop *loop)
 {
-	int64_t longest = loop->longest;
+	int64_t longest = loop->longest_turn;
 
-	loop->longest = 0;
+	loop->longest_turn = 0;
+	return longest;
+}
+
+int64_t lp_loop_longest_step(struct lp_loop *loop)
+{
+	int64_t longest = loop->longest_step;
+
+	loop->longest_step = 0;
 	return longest;
 }
 
@@ -289,7 +338,7 @@ static void close_loop(void *arg)
 	struct lp_loop *loop = arg;
 
 	lp_assert(!loop->clock->running);
-	run_rows(&loop->at_close);
+	run_rows(loop, &loop->at_close);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->awake, NULL);
 	uv_close((uv_handle_t *)&loop->alarm, NULL);

@@ -11,8 +11,13 @@
 
 uv_loop_t *lp_loop_uv(struct lp_loop *loop);
 
-/* What libuv calls with something to do says so first: a turn is measured from there. */
+/* What libuv calls with something to do says so first, and last of all that it is done: turns and steps are
+ * measured so.  lp_loop_served may run what is ready, so nothing is touched behind it. */
 void lp_loop_woke(struct lp_loop *loop);
+void lp_loop_served(struct lp_loop *loop);
+
+/* The step that runs is a handshake, whose arithmetic takes as long as it takes: it does not count as a long one. */
+void lp_loop_excuse(struct lp_loop *loop);
 
 /* Run once, when the loop closes, unless taken out before with lp_unready(): for handles that nobody owns
  * any more and that end by themselves a little later. */

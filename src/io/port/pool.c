@@ -31,8 +31,9 @@ static void on_return(uv_work_t *uv, int status)
 {
 	struct item *item = uv->data;
 	const struct lp_work *work = &item->work;
+	struct lp_loop *loop = item->loop;
 
-	lp_loop_woke(item->loop);
+	lp_loop_woke(loop);
 	lp_assert(status == 0);		/* nothing cancels: work that was asked for is done */
 	bool wanted = item->scope != NULL;
 	struct lp_scope *own = item->scope;
@@ -42,6 +43,7 @@ static void on_return(uv_work_t *uv, int status)
 	if (work->free_arg)
 		work->free_arg(work->arg);
 	lp_mem_free(item);
+	lp_loop_served(loop);
 }
 
 void lp_pool_run(struct lp_scope *scope, struct lp_loop *loop, const struct lp_work *work)

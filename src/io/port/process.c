@@ -90,6 +90,7 @@ static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		take_output(child, buf->base, (size_t)n);
 	else if (n < 0)
 		uv_read_stop(stream);
+	lp_loop_served(child->loop);
 }
 
 /* What is left in the pipe when the child has exited; what it started may keep the pipe open longer. */

@@ -70,6 +70,12 @@ int64_t lp_loop_longest_turn(struct lp_loop *loop)
 	return 0;		/* turns take no virtual time */
 }
 
+int64_t lp_loop_longest_step(struct lp_loop *loop)
+{
+	(void)loop;
+	return 0;
+}
+
 uint64_t lp_loop_stalls(const struct lp_loop *loop)
 {
 	(void)loop;

@@ -8,7 +8,7 @@
 struct fixture {
 	struct real_loop r;
 	char said[64];
-	struct lp_ready rows[8];
+	struct lp_ready rows[48];
 	struct lp_timer timer;
 	int count;
 };
@@ -137,6 +137,22 @@ static void flushing_comes_behind_all_that_is_ready(void **state)
 	assert_string_equal(f->said, "xbaf.");
 }
 
+/* Forty jobs that write to one connection do not keep its peer waiting for the last of them. */
+static void what_some_rows_wrote_goes_out_before_all_of_them_have_run(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 40; i++)
+		lp_ready(f->r.loop, row(f, i, say_a));
+	lp_ready(f->r.loop, row(f, 40, say_stop));
+	lp_before_sleep(f->r.loop, row(f, 41, say_f));
+	real_loop_run(&f->r);
+	const char *flushed = strchr(f->said, 'f');
+	assert_non_null(flushed);
+	assert_int_equal(flushed - f->said, 16);
+	assert_int_equal(strlen(f->said), 42);
+}
+
 static void ready_from_flush(void *self)
 {
 	struct fixture *f = self;
@@ -258,6 +274,26 @@ static void a_long_turn_is_noticed_and_sleeping_is_none(void **state)
 	assert_true(lp_loop_stalls(f->r.loop) > stalls);
 }
 
+static void a_short_sleep(void *self)
+{
+	(void)self;
+	usleep(20000);
+}
+
+static void a_turn_is_as_long_as_its_steps_together_and_a_step_is_one_of_them(void **state)
+{
+	struct fixture *f = *state;
+
+	lp_ready(f->r.loop, row(f, 0, a_short_sleep));
+	lp_ready(f->r.loop, row(f, 1, a_short_sleep));
+	lp_ready(f->r.loop, row(f, 2, say_stop));
+	real_loop_run(&f->r);
+	int64_t step = lp_loop_longest_step(f->r.loop), turn = lp_loop_longest_turn(f->r.loop);
+	assert_true(step >= 20 * LP_MSEC);
+	assert_true(turn >= step + 20 * LP_MSEC);
+	assert_int_equal(lp_loop_longest_step(f->r.loop), 0);
+}
+
 static void opening_a_loop_raises_the_limit_of_descriptors_and_ignores_sigpipe(void **state)
 {
 	struct rlimit files;
@@ -290,12 +326,14 @@ int main(void)
 		TEST(a_row_taken_out_does_not_run),
 		TEST(a_row_may_take_out_another_that_would_run_now),
 		TEST(flushing_comes_behind_all_that_is_ready),
+		TEST(what_some_rows_wrote_goes_out_before_all_of_them_have_run),
 		TEST(a_row_made_ready_by_a_flush_runs_without_a_sleep),
 		TEST(a_row_that_is_always_ready_does_not_keep_timers_from_firing),
 		TEST(signals_reach_their_handlers),
 		TEST(the_clocks_move_and_agree_with_the_world),
 		TEST(mono_stands_still_within_a_turn),
 		TEST(a_long_turn_is_noticed_and_sleeping_is_none),
+		TEST(a_turn_is_as_long_as_its_steps_together_and_a_step_is_one_of_them),
 		TEST(opening_a_loop_raises_the_limit_of_descriptors_and_ignores_sigpipe),
 		TEST(a_stop_before_the_run_counts_once),
 	};
