@@ -392,9 +392,10 @@ static enum lp_code outcome(struct lp_gateway_job *j)
 	return j->err.code;
 }
 
-/* What the orchestrator is told to have done.  The deadline is nobody's fault in general; but one that held
- * the job for most of its time and never answered is as good as dead.  And who refuses the terms that he has
- * just given means none of it. */
+/* What the orchestrator is told to have done.  The deadline is nobody's fault in general; but a model that held
+ * the job for most of its time and never answered is as good as dead - that model only: whether the
+ * orchestrator itself is, the connection's own probe finds out.  And who refuses the terms that he has just
+ * given means none of it. */
 static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 {
 	bool silent = j->call && lp_call_state(j->call) == LP_CALL_SENDING;
@@ -402,7 +403,7 @@ static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed == j->at.orch)
 		return LP_BAD_PEER;
 	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > j->gw->job_time / 2)
-		return LP_TIMEOUT;
+		return LP_PEER_ERROR;
 	return code;
 }
 

@@ -122,16 +122,18 @@ static int admit(void *self)
 
 /* ---- RUN: until the runner answers ---- */
 
-/* A runner that took nothing of the job is no fault of the job's: another orchestrator may have room. */
+/* A runner that took nothing of the job is no fault of the job's: another orchestrator may have room.  How the
+ * runner is reached and what the transport saw is for our log; the network is told only that it broke off. */
 static void runner_broke(struct job *job)
 {
 	const struct lp_err *why = lp_call_err(job->call);
 
+	lp_log_kv(job->o->log, LP_UNUSUAL, "runner broke off", "job", job->id, "why", lp_err_words(why), NULL);
 	lp_runner_suspect(job->o->runners, job->runner, why);
 	if (!lp_call_sent(job->call))
 		lp_fail(&job->err, LP_NO_CAPACITY, "the runner cannot be reached");
 	else
-		lp_fail(&job->err, LP_RUNNER, "the runner broke off: %s", lp_err_words(why));
+		lp_fail(&job->err, LP_RUNNER, "the runner broke off");
 }
 
 static int run(void *self)

@@ -12,6 +12,7 @@
 #define ANSWER_LIMIT (256 * 1024)
 #define ASK_TIME (5 * LP_SEC)
 #define YOUNG (10 * LP_SEC)		/* a child of ours starts meanwhile */
+#define NAME_MAX_LEN 128		/* of a GPU: what a runner says goes on to every gateway that asks */
 #define CALM (10 * LP_SEC)		/* between two questions of one that is ready */
 
 enum { NAP, HEALTH, VERSION, HARDWARE, OVER };
@@ -156,14 +157,19 @@ static void judge_health(struct runner_row *row)
 	}
 }
 
+static struct lp_span short_name(struct runner_row *row, struct lp_span name)
+{
+	return lp_span_dup(row->facts, name.len <= NAME_MAX_LEN ? name : LP_SPAN(""));
+}
+
 static void learn_gpu(struct runner_row *row, const char *key, const json_t *gpu)
 {
 	struct lp_hardware *hw = &row->pub.hardware;
 	struct lp_gpu_info *to = &hw->gpus[hw->n_gpus++];
 
-	to->key = lp_span_dup(row->facts, lp_span(key));
-	to->id = lp_span_dup(row->facts, lp_json_str(gpu, "id"));
-	to->name = lp_span_dup(row->facts, lp_json_str(gpu, "name"));
+	to->key = short_name(row, lp_span(key));
+	to->id = short_name(row, lp_json_str(gpu, "id"));
+	to->name = short_name(row, lp_json_str(gpu, "name"));
 	to->major = (uint32_t)json_integer_value(lp_json_get(gpu, "major"));
 	to->minor = (uint32_t)json_integer_value(lp_json_get(gpu, "minor"));
 	to->memory_free = json_integer_value(lp_json_get(gpu, "memory_free"));

@@ -409,8 +409,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 		stream_fail(stream, LP_NOT_SENT, true, "the peer took none of the request");
 	else if (error == NGHTTP2_PROTOCOL_ERROR)
 		stream_fail(stream, LP_BAD_PEER, false, "the peer broke the rules of HTTP/2");
-	else
-		stream_fail(stream, LP_RESET, false, lp_h2_error_words(error));
+	else		/* its word about this request; the connection, and whatever else it carries, lives */
+		stream_fail(stream, LP_PEER_ERROR, false, lp_h2_error_words(error));
 	nghttp2_session_set_stream_user_data(session, id, NULL);
 	stream_free(stream);
 	client->want.on_change(client->want.self);

@@ -471,7 +471,8 @@ static void arrive_down(struct sim_stream *stream, const struct seg *seg)
 	case SIM_RESET:
 		pipe_cut_off(&stream->up);
 		client_done(stream);
-		lp_call_wire_fail(call, LP_RESET, seg->not_received, "the peer reset the stream");
+		lp_call_wire_fail(call, stream->conn->h2 ? LP_PEER_ERROR : LP_RESET, seg->not_received,
+				  "the peer reset the stream");
 		break;
 	}
 }

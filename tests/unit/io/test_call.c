@@ -308,7 +308,7 @@ static void a_reply_that_breaks_off_is_told_and_what_came_is_kept(void **state)
 	start(f);
 	real_loop_run_for(&f->r, 50 * LP_MSEC);
 	lp_reply_abort(f->ex, LP_INTERNAL);
-	expect_failed(f, LP_RESET, "");
+	expect_failed(f, f->want.h2_only ? LP_PEER_ERROR : LP_RESET, "");
 	assert_int_equal(lp_call_status(f->call), 200);
 	assert_true(lp_span_is(lp_call_read(f->call), "first"));
 }

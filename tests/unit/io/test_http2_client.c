@@ -273,7 +273,7 @@ static void a_refusal_after_an_answer_began_is_no_refusal(void **state)
 	take_request(f, &head);
 	h2_send_head(&f->p, 1, 0, H2_HEAD(":status", "200"));
 	h2_send_u32(&f->p, F_RST, 1, NGHTTP2_REFUSED_STREAM);
-	expect_failed(f, 0, LP_RESET, true);
+	expect_failed(f, 0, LP_PEER_ERROR, true);
 }
 
 static void a_stream_above_goaways_last_id_goes_to_another_connection(void **state)
@@ -325,7 +325,7 @@ static void a_reset_with_an_error_is_not_repeated(void **state)
 	start(f, 0);
 	take_request(f, &head);
 	h2_send_u32(&f->p, F_RST, 1, NGHTTP2_INTERNAL_ERROR);
-	expect_failed(f, 0, LP_RESET, true);
+	expect_failed(f, 0, LP_PEER_ERROR, true);
 }
 
 static void an_idempotent_call_whose_idle_connection_died_is_repeated_on_a_fresh_one(void **state)
@@ -358,7 +358,7 @@ static void an_answer_that_breaks_off_fails_but_keeps_what_came(void **state)
 	h2_send_head(&f->p, 1, 0, H2_HEAD(":status", "200"));
 	h2_send_frame(&f->p, F_DATA, 0, 1, LP_SPAN("half"));
 	h2_send_u32(&f->p, F_RST, 1, NGHTTP2_CANCEL);
-	expect_failed(f, 0, LP_RESET, true);
+	expect_failed(f, 0, LP_PEER_ERROR, true);
 	assert_int_equal(lp_call_status(f->calls[0].call), 200);
 	assert_true(lp_span_is(lp_call_read(f->calls[0].call), "half"));
 }
