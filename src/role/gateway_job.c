@@ -60,6 +60,8 @@ static int intake(void *self)
 		.budget = lp_media_budget(j->gw->node->media),
 	};
 
+	if (j->err.code != LP_OK)
+		return SETTLE;
 	if (!j->intake) {
 		j->intake = lp_intake_start(j->scope, j->ex, &want, wake, j);
 		return LP_AWAIT(INTAKE);
@@ -94,6 +96,7 @@ static struct lp_roster_ask ask_of(const struct lp_gateway_job *j)
 		.tried = j->tried,
 		.n_tried = j->n_tried,
 		.pin = j->pin,
+		.work = lp_request_work(j->request, 0),
 		.now = now_of(j),
 	};
 }
@@ -144,6 +147,8 @@ static size_t count_reasons(char *to, size_t cap, const int rejected[LP_REJECTS]
 		{ LP_REJECT_VERSION, "too old", "too old" },
 		{ LP_REJECT_UNREACHED, "not reached", "not reached" },
 		{ LP_REJECT_EXCLUDED, "excluded", "excluded" },
+		{ LP_REJECT_PRICE, "above the highest price", "above the highest price" },
+		{ LP_REJECT_PERF, "below -minPerfScore", "below -minPerfScore" },
 	};
 	size_t n = 0;
 
@@ -284,10 +289,10 @@ static void let_next_look(struct lp_gateway *gw, const struct lp_orch_try *t)
 /* Who comes new does not overtake those who wait for the same, unless it may go where they may not. */
 static bool stands_behind(const struct lp_gateway_job *j, const struct lp_orch_try *t)
 {
-	if (j->wait_began || j->pin.len || !j->gw->wait_time)
+	if (j->wait_began || j->pin || !j->gw->wait_time)
 		return false;
 	lp_list_each(&j->gw->waiting, w, struct lp_gateway_job, waiting)
-		if (waits_for(w, t) && !w->pin.len && !w->n_tried)
+		if (waits_for(w, t) && !w->pin && !w->n_tried)
 			return true;
 	return false;
 }
@@ -575,10 +580,14 @@ static void name_job(struct lp_gateway_job *j)
 
 static void read_wishes(struct lp_gateway_job *j)
 {
-	struct lp_span query = lp_exchange_query(j->ex);
+	struct lp_span query = lp_exchange_query(j->ex), pin = lp_exchange_header(j->ex, "lp-orchestrator");
 
 	j->trace = lp_span_is(lp_exchange_header(j->ex, "lp-trace"), "1");
-	j->pin = lp_span_dup(j->scope, lp_exchange_header(j->ex, "lp-orchestrator"));
+	if (pin.len) {
+		j->pin = lp_new(j->scope, struct lp_pin);
+		if (lp_pin_parse(j->pin, lp_span_dup(j->scope, pin), &j->err) != LP_OK)
+			return;	/* INTAKE sees to it */
+	}
 	if (query.len)
 		j->inline_media = lp_span_is(lp_query_get(j->scope, query, "media"), "inline");
 }

@@ -57,7 +57,7 @@ struct lp_gateway_job {
 	char id[17];
 	char request_id[65];		/* the client's X-Request-Id, else the id */
 	bool trace, inline_media, replied;
-	struct lp_span pin;		/* Lp-Orchestrator */
+	struct lp_pin *pin;		/* Lp-Orchestrator; NULL: none */
 
 	/* SELECT */
 	struct lp_timer chance;		/* when to look again */

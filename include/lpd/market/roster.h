@@ -7,7 +7,9 @@
 
 #include <lpd/base/list.h>
 #include <lpd/market/orch_info.h>
+#include <lpd/market/pin.h>
 #include <lpd/market/select.h>
+#include <lpd/market/terms.h>
 
 struct lp_roster;
 struct lp_orch;				/* one orchestrator; counted: rows in use outlive their removal */
@@ -24,6 +26,12 @@ struct lp_roster_rules {
 	int64_t stale;			/* an info older than this is not used: 5 min */
 	int64_t busy_base, busy_max;	/* after "full": 0.25 s, doubling, jittered, to 10 s; then one more than ran is tried */
 	int64_t suspend_base, suspend_max;	/* after a fault: 2 s, doubling, to 2 min; one probe job when half open */
+	const struct lp_max_prices *max_prices;	/* live as long as the roster; NULL: any price */
+	bool dear_if_needed;		/* -ignoreMaxPriceIfNeeded */
+	double min_perf;		/* -minPerfScore */
+	const struct lp_address *blocked;	/* -orchBlocklist; live as long as the roster */
+	int n_blocked;
+	struct lp_select_want weights;	/* of the choice; work is filled in */
 };
 
 struct lp_roster *lp_roster_open(struct lp_scope *scope, const struct lp_roster_rules *rules, struct lp_dice *dice);
@@ -36,23 +44,31 @@ void lp_orch_answered(struct lp_orch *orch, const struct lp_orch_info *info, int
 void lp_orch_unreached(struct lp_orch *orch, const struct lp_err *why, int64_t now);
 void lp_roster_remove(struct lp_roster *roster, struct lp_span address);	/* discovery no longer names it */
 
+/* What others say, by the orchestrator's 20 bytes.  perf: lives until the next one is given; NULL: none is
+ * loaded, and everybody is good enough.  stake: in whatever unit, the same for all. */
+void lp_roster_perf(struct lp_roster *roster, const struct lp_perf *perf);
+void lp_roster_stake(struct lp_roster *roster, struct lp_span address, double stake);
+
 struct lp_span lp_orch_address(const struct lp_orch *orch);
 const struct lp_orch_info *lp_orch_info(const struct lp_orch *orch);		/* NULL: none yet */
 /* Not in its last 3 minutes by the wall clock, or just come. */
 bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t now);
 
-/* Choose for a job; tried: rows that this job used already.  *out says why, also when NULL is returned. */
+/* Choose for a job; tried: rows that this job used already.  *out says why, also when NULL is returned.  Takes a
+ * few steps for each of `tried`, however many rows there are; with a pin it looks at all of them. */
+#define LP_ROSTER_TRIED 32
 struct lp_roster_ask {
 	uint32_t capability;
 	struct lp_span model;
 	struct lp_orch *const *tried;
-	int n_tried;
-	struct lp_span pin;		/* Lp-Orchestrator: address or host to use, "!x" to exclude, comma list; empty: any */
+	int n_tried;			/* at most LP_ROSTER_TRIED */
+	const struct lp_pin *pin;	/* Lp-Orchestrator; NULL: any */
+	double work;			/* units of this job, as of a score; 0: not known */
 	int64_t now;
 };
 struct lp_orch *lp_roster_choose(struct lp_roster *roster, const struct lp_roster_ask *ask, struct lp_choice *out);
 /* When a busy or suspended one that fits comes back: mono time, LP_NEVER when none will. */
-int64_t lp_roster_next_chance(const struct lp_roster *roster, const struct lp_roster_ask *ask);
+int64_t lp_roster_next_chance(struct lp_roster *roster, const struct lp_roster_ask *ask);
 
 /* One try: in flight from begin to end.  code: how it ended; took and work for the score when LP_OK. */
 struct lp_orch_try {

@@ -551,7 +551,10 @@ static void a_pin_names_by_address_by_place_and_by_host(void **state)
 		struct lp_choice choice;
 		bool saw_a = false, saw_b = false;
 
-		ask.pin = lp_span(rows[i].pin);
+		struct lp_pin pin;
+
+		assert_int_equal(lp_pin_parse(&pin, lp_span(rows[i].pin), NULL), LP_OK);
+		ask.pin = &pin;
 		for (int n = 0; n < 60; n++) {
 			struct lp_orch *o = lp_roster_choose(w->roster, &ask, &choice);
 
