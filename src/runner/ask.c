@@ -5,28 +5,51 @@
 #include <string.h>
 
 #include <lpd/base/json.h>
+#include <lpd/io/http.h>
 #include <lpd/io/multipart.h>
 
 #define TEXT_PART (1 << 20)	/* bytes of a form's text field */
 
-enum kind { TEXT, WHOLE, NUMBER, FLAG };
+enum kind { TEXT, WHOLE, NUMBER, FLAG, LIST };
 
 static const struct field {
 	const char *name;
 	enum kind kind;
-	bool needed_json, needed_form;
 } fields[LP_ASK_FIELDS] = {
-	[LP_ASK_MODEL] = { "model_id", TEXT, false, false },
-	[LP_ASK_PROMPT] = { "prompt", TEXT, true, true },
-	[LP_ASK_NEGATIVE] = { "negative_prompt", TEXT, false, false },
-	[LP_ASK_LORAS] = { "loras", TEXT, false, false },
-	[LP_ASK_WIDTH] = { "width", WHOLE, false, false },
-	[LP_ASK_HEIGHT] = { "height", WHOLE, false, false },
-	[LP_ASK_GUIDANCE] = { "guidance_scale", NUMBER, false, false },
-	[LP_ASK_SAFETY] = { "safety_check", FLAG, false, false },
-	[LP_ASK_SEED] = { "seed", WHOLE, false, false },
-	[LP_ASK_STEPS] = { "num_inference_steps", WHOLE, false, false },
-	[LP_ASK_IMAGES] = { "num_images_per_prompt", WHOLE, false, false },
+	[LP_ASK_MODEL] = { "model_id", TEXT },
+	[LP_ASK_PROMPT] = { "prompt", TEXT },
+	[LP_ASK_NEGATIVE] = { "negative_prompt", TEXT },
+	[LP_ASK_LORAS] = { "loras", TEXT },
+	[LP_ASK_WIDTH] = { "width", WHOLE },
+	[LP_ASK_HEIGHT] = { "height", WHOLE },
+	[LP_ASK_GUIDANCE] = { "guidance_scale", NUMBER },
+	[LP_ASK_SAFETY] = { "safety_check", FLAG },
+	[LP_ASK_SEED] = { "seed", WHOLE },
+	[LP_ASK_STEPS] = { "num_inference_steps", WHOLE },
+	[LP_ASK_IMAGES] = { "num_images_per_prompt", WHOLE },
+	[LP_ASK_STRENGTH] = { "strength", NUMBER },
+	[LP_ASK_IMAGE_GUIDANCE] = { "image_guidance_scale", NUMBER },
+	[LP_ASK_FPS] = { "fps", WHOLE },
+	[LP_ASK_MOTION] = { "motion_bucket_id", WHOLE },
+	[LP_ASK_NOISE] = { "noise_aug_strength", NUMBER },
+	[LP_ASK_TEXT] = { "text", TEXT },
+	[LP_ASK_DESCRIPTION] = { "description", TEXT },
+	[LP_ASK_TIMESTAMPS] = { "return_timestamps", TEXT },
+	[LP_ASK_METADATA] = { "metadata", TEXT },
+	[LP_ASK_POINTS] = { "point_coords", TEXT },
+	[LP_ASK_LABELS] = { "point_labels", TEXT },
+	[LP_ASK_BOX] = { "box", TEXT },
+	[LP_ASK_MASK] = { "mask_input", TEXT },
+	[LP_ASK_MULTIMASK] = { "multimask_output", FLAG },
+	[LP_ASK_LOGITS] = { "return_logits", FLAG },
+	[LP_ASK_NORMALIZE] = { "normalize_coords", FLAG },
+	[LP_ASK_CHAT_MODEL] = { "model", TEXT },
+	[LP_ASK_MESSAGES] = { "messages", LIST },
+	[LP_ASK_MAX_TOKENS] = { "max_tokens", WHOLE },
+	[LP_ASK_STREAM] = { "stream", FLAG },
+	[LP_ASK_TEMPERATURE] = { "temperature", NUMBER },
+	[LP_ASK_TOP_P] = { "top_p", NUMBER },
+	[LP_ASK_TOP_K] = { "top_k", WHOLE },
 };
 
 static const struct {
@@ -36,6 +59,7 @@ static const struct {
 	[WHOLE] = { "int_parsing", "Input should be a valid integer" },
 	[NUMBER] = { "float_parsing", "Input should be a valid number" },
 	[FLAG] = { "bool_parsing", "Input should be a valid boolean" },
+	[LIST] = { "list_type", "Input should be a valid list" },
 };
 
 void lp_deny(struct lp_denial *d, int status, const char *fmt, ...)
@@ -111,6 +135,8 @@ static bool from_text(struct lp_ask_value *v, enum kind kind, struct lp_span tex
 		return lp_span_f64(lp_span_trim(text), &v->f);
 	case FLAG:
 		return flag_of(lp_span_trim(text), &v->b);
+	case LIST:
+		break;
 	}
 	return false;
 }
@@ -131,37 +157,50 @@ static bool from_json(struct lp_ask_value *v, enum kind kind, const json_t *json
 	case FLAG:
 		v->b = json_is_true(json) || (json_is_integer(json) && json_integer_value(json) == 1);
 		return json_is_boolean(json) || (json_is_integer(json) && json_integer_value(json) >> 1 == 0);
+	case LIST:
+		v->list = json;
+		return json_is_array(json);
 	}
 	return false;
 }
 
-static int field_of(struct lp_span name)
+static bool has(uint64_t set, int field)
+{
+	return set >> field & 1;
+}
+
+static int field_of(const struct lp_ask_shape *shape, struct lp_span name)
 {
 	for (int i = 0; i < LP_ASK_FIELDS; i++) {
-		if (lp_span_is(name, fields[i].name))
+		if (has(shape->takes, i) && lp_span_is(name, fields[i].name))
 			return i;
 	}
 	return -1;
 }
 
+static void want_field(struct lp_denial *d, int field)
+{
+	complain(d, fields[field].name, "Field required", "missing");
+}
+
 /* ---- JSON ---- */
 
-void lp_ask_read_json(struct lp_scope *scope, struct lp_ask *ask, struct lp_span body, struct lp_denial *d)
+static void read_json(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape, struct lp_span body,
+		      struct lp_denial *d)
 {
 	struct lp_err e;
 	json_t *json;
 
-	*ask = (struct lp_ask){ .has_image = false };
 	if (lp_json_parse(scope, &json, body, &e) != LP_OK) {
 		complain(d, NULL, "JSON decode error", "json_invalid");
 	} else if (!json_is_object(json)) {
 		complain(d, NULL, "Input should be a valid dictionary", "model_attributes_type");
 	} else {
 		for (int i = 0; i < LP_ASK_FIELDS; i++) {
-			const json_t *value = json_object_get(json, fields[i].name);
+			const json_t *value = has(shape->takes, i) ? json_object_get(json, fields[i].name) : NULL;
 
-			if (!value && fields[i].needed_json)
-				complain(d, fields[i].name, "Field required", "missing");
+			if (!value && has(shape->needs, i))
+				want_field(d, i);
 			else if (value && !from_json(&ask->at[i], fields[i].kind, value))
 				complain(d, fields[i].name, wrong[fields[i].kind].words, wrong[fields[i].kind].type);
 			ask->at[i].given = value != NULL;
@@ -175,33 +214,34 @@ void lp_ask_read_json(struct lp_scope *scope, struct lp_ask *ask, struct lp_span
 struct form {
 	struct lp_scope *scope;
 	struct lp_ask *ask;
+	const struct lp_ask_shape *shape;
 	struct lp_denial *d;
 	struct lp_multipart *parts;
 	struct lp_buf bytes;		/* of the part being read */
 	int field;			/* of it; -1: unknown */
-	bool image, named;
+	bool file, named;
 };
 
 static void part_begins(struct form *f, const struct lp_part *part)
 {
 	lp_buf_reset(&f->bytes);
-	f->image = lp_span_is(part->name, "image");
+	f->file = lp_span_is(part->name, f->shape->file);
 	f->named = part->filename.at && part->filename.len;
-	f->field = f->image ? -1 : field_of(part->name);
+	f->field = f->file ? -1 : field_of(f->shape, part->name);
 }
 
 static void part_ends(struct form *f)
 {
 	struct lp_span bytes;
 
-	if (!f->image && f->field < 0)
+	if (!f->file && f->field < 0)
 		return;
 	bytes = lp_span_dup(f->scope, lp_buf_span(&f->bytes));
-	if (f->image && !f->named) {
-		complain(f->d, "image", "Value error, Expected UploadFile, received: <class 'str'>", "value_error");
-	} else if (f->image) {
-		f->ask->image = bytes;
-		f->ask->has_image = true;
+	if (f->file && !f->named) {
+		complain(f->d, f->shape->file, "Value error, Expected UploadFile, received: <class 'str'>", "value_error");
+	} else if (f->file) {
+		f->ask->file = bytes;
+		f->ask->has_file = true;
 	} else if (!from_text(&f->ask->at[f->field], fields[f->field].kind, bytes)) {
 		complain(f->d, fields[f->field].name, wrong[fields[f->field].kind].words, wrong[fields[f->field].kind].type);
 	}
@@ -228,7 +268,7 @@ static bool next_event(struct form *f)
 		part_begins(f, &part);
 		return true;
 	case LP_PART_DATA:
-		if (f->image || (f->field >= 0 && f->bytes.len + part.data.len <= TEXT_PART)) {
+		if (f->file || (f->field >= 0 && f->bytes.len + part.data.len <= TEXT_PART)) {
 			lp_buf_add_span(&f->bytes, part.data);
 		} else if (f->field >= 0) {
 			form_broken(f, "Part exceeded maximum size of 1024KB.");
@@ -250,26 +290,38 @@ static bool next_event(struct form *f)
 	return false;
 }
 
-void lp_ask_read_form(struct lp_scope *scope, struct lp_ask *ask, struct lp_span content_type, struct lp_span body,
-		      struct lp_denial *d)
+static void read_form(struct form *f, const struct lp_span of[2])
 {
-	struct form f = { .scope = scope, .ask = ask, .d = d };
 	struct lp_err e;
 
-	*ask = (struct lp_ask){ .has_image = false };
-	if (lp_multipart_open(scope, &f.parts, content_type, &e) == LP_OK) {
-		lp_multipart_push(f.parts, body);
-		while (next_event(&f))
+	if (lp_multipart_open(f->scope, &f->parts, of[LP_ASK_TYPE], &e) == LP_OK) {
+		lp_multipart_push(f->parts, of[LP_ASK_BODY]);
+		while (next_event(f))
 			;
-		lp_buf_clear(&f.bytes);
-		if (d->status == 400)
+		lp_buf_clear(&f->bytes);
+		if (f->d->status == 400)
 			return;
 	}
 	for (int i = 0; i < LP_ASK_FIELDS; i++) {
-		if (fields[i].needed_form && !ask->at[i].given)
-			complain(d, fields[i].name, "Field required", "missing");
+		if (has(f->shape->needs, i) && !f->ask->at[i].given)
+			want_field(f->d, i);
 	}
-	if (!ask->has_image)
-		complain(d, "image", "Field required", "missing");
-	close_list(d);
+	if (!f->ask->has_file)
+		complain(f->d, f->shape->file, "Field required", "missing");
+	close_list(f->d);
+}
+
+void lp_ask_read(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape, const struct lp_span of[2],
+		 struct lp_denial *d)
+{
+	struct form f = { .scope = scope, .ask = ask, .shape = shape, .d = d };
+	struct lp_span type = of[LP_ASK_TYPE];
+
+	*ask = (struct lp_ask){ .has_file = false };
+	if (shape->form)
+		read_form(&f, of);
+	else if (type.at && !lp_media_is(type, "application/json"))
+		read_json(scope, ask, shape, LP_SPAN("\"\""), d);	/* text is no object: 422 */
+	else
+		read_json(scope, ask, shape, of[LP_ASK_BODY], d);
 }

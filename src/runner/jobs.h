@@ -5,24 +5,24 @@
 #define LPD_RUNNER_JOBS_H
 
 #include <lpd/base/log.h>
-#include <lpd/io/loop.h>
+#include <lpd/io/timer.h>
 
-#include "ask.h"
+#include "pipes.h"
 #include "studio.h"
 
 #define LP_JOBS_WAITING 16
 #define LP_JOB_IMAGES 10		/* of one request */
 
-enum lp_job_kind { LP_JOB_SKETCH, LP_JOB_UPSCALE };
+#define LP_JOB_SECONDS 300		/* then it is told to stop */
 
 struct lp_job {
 	struct lp_scope *scope;		/* a root of its own: a thread works in it */
-	enum lp_job_kind kind;
+	const struct lp_pipe *pipe;
 	const struct lp_offer *model;
+	const struct lp_studio *studio;	/* once it runs */
 	struct lp_ask ask;
-	int w, h, images;		/* of a sketch */
+	int w, h, images;		/* of pictures */
 	uint64_t seed;
-	struct lp_image *picture;	/* of an upscale; read in the thread */
 	struct lp_stop stop;
 	/* The result, once told: */
 	enum lp_code code;
@@ -34,6 +34,8 @@ struct lp_job {
 	struct lp_jobs *jobs;
 	struct lp_link link;
 	int64_t started;
+	struct lp_timer deadline;
+	bool late;
 };
 
 struct lp_jobs_want {

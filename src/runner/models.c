@@ -30,12 +30,11 @@ const char *lp_models_folder(struct lp_scope *scope, const char *data_dir)
 
 static bool pick(struct command *c, const char *name)
 {
-	int n;
-	const struct lp_model_row *rows = lp_catalog(&n), *row = lp_catalog_find(lp_span(name));
+	const struct lp_model_row *row = lp_catalog_find(lp_span(name));
 
 	if (!row)
 		return false;
-	c->named = c->want.picked[row - rows] = true;
+	c->named = c->want.picked[lp_catalog_index(row)] = true;
 	return true;
 }
 
@@ -65,6 +64,8 @@ static const char *state_text(const struct lp_model_row *row, const char *folder
 {
 	if (row->form == LP_FORM_OWN)
 		return "built in";
+	if (row->form == LP_FORM_SYSTEM)
+		return "of the system";
 	switch (lp_catalog_state(row, folder)) {
 	case LP_MODEL_HERE:
 		return "here";
@@ -89,6 +90,8 @@ static int list(const char *folder)
 		printf("    %s\n    is not %s\n", r->what, r->is_not);
 		if (r->wheel)
 			printf("    package %s %s\n", r->wheel->package, r->wheel->version);
+		if (r->debian)
+			printf("    package of the system: %s\n", r->debian);
 		printf("    licence: %s\n", r->licence);
 	}
 	return 0;
@@ -111,6 +114,10 @@ static int fetch(struct command *c, const char *folder)
 		bool part = strcmp(rows[i].name, "onnxruntime") == 0;	/* every network needs the engine */
 
 		c->want.picked[i] |= c->all || (c->named ? part : rows[i].by_default);
+	}
+	for (int i = 0; i < n; i++) {	/* rows that others need have no needs of their own */
+		for (int k = 0; k < 2 && c->want.picked[i] && rows[i].needs[k]; k++)
+			c->want.picked[lp_catalog_index(lp_catalog_find(lp_span(rows[i].needs[k])))] = true;
 	}
 	c->want.folder = folder;
 	c->want.say = say;

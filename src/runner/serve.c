@@ -11,13 +11,8 @@
 
 #include "ask.h"
 #include "jobs.h"
-#include "picture.h"
+#include "pipes.h"
 #include "studio.h"
-
-#define JSON_BODY (1 << 20)
-#define FORM_BODY ((int64_t)LP_PICTURE_BYTES + (2 << 20))
-#define WIDTH 1024		/* when the request says nothing, as ai-runner has it */
-#define HEIGHT 576
 
 struct lp_serve {
 	struct lp_scope *scope, *studio_scope;
@@ -33,7 +28,7 @@ struct lp_serve {
 struct intake {
 	struct lp_serve *serve;
 	struct lp_exchange *ex;
-	enum lp_job_kind kind;
+	const struct lp_pipe *pipe;
 	struct lp_buf body;
 	struct lp_job *job;		/* NULL: not there yet, or told */
 	bool replied;
@@ -70,7 +65,7 @@ static void reply_err(struct intake *in, const struct lp_err *e)
 	bool ours = status >= 500 && status != 503;
 
 	lp_deny(&d, status == 502 || status == 504 ? 500 : status, "%s",
-		!ours ? lp_err_words(e) : in->kind == LP_JOB_SKETCH ? "Text-to-image pipeline error." : "Upscale pipeline error.");
+		ours ? in->pipe->failed : lp_err_words(e));
 	reply_denial(in, &d);
 }
 
@@ -84,6 +79,20 @@ static void write_model(struct lp_buf *to, const struct lp_offer *offer)
 	lp_buf_add_text(to, ",\"is_not\":");
 	lp_json_write_str(to, lp_span(offer->row->is_not));
 	lp_buf_add_char(to, '}');
+}
+
+static void write_models(struct lp_buf *to, const struct lp_offer *offers, int n, bool ready)
+{
+	bool first = true;
+
+	for (int i = 0; i < n; i++) {
+		if (offers[i].ready != ready)
+			continue;
+		if (!first)
+			lp_buf_add_char(to, ',');
+		first = false;
+		write_model(to, &offers[i]);
+	}
 }
 
 /* ---- the studio, opened anew when models were fetched meanwhile ---- */
@@ -115,7 +124,8 @@ static enum lp_code open_studio(struct lp_serve *s, struct lp_err *e)
 	int n = lp_studio_offers(studio, &offers);
 
 	for (int i = 0; i < n; i++)
-		lp_log_kv(s->want.log, offers[i].fallback ? LP_UNUSUAL : LP_INFO, "model", "name", offers[i].row->name, "engine",
+		lp_log_kv(s->want.log, offers[i].ready && offers[i].fallback ? LP_UNUSUAL : LP_INFO,
+			  offers[i].ready ? "model" : "model missing", "name", offers[i].row->name, "engine",
 			  offers[i].engine, "why", offers[i].why, NULL);
 	return LP_OK;
 }
@@ -143,11 +153,9 @@ static void on_health(void *self, struct lp_exchange *ex)
 	int n = lp_studio_offers(s->studio, &offers);
 
 	lp_buf_add_text(&body, "{\"status\":\"OK\",\"models\":[");
-	for (int i = 0; i < n; i++) {
-		if (i)
-			lp_buf_add_char(&body, ',');
-		write_model(&body, &offers[i]);
-	}
+	write_models(&body, offers, n, true);
+	lp_buf_add_text(&body, "],\"missing\":[");
+	write_models(&body, offers, n, false);
 	lp_buf_fmt(&body, "],\"jobs\":%d}", lp_jobs_count(s->jobs));
 	reply_json(ex, 200, lp_buf_span(&body));
 	lp_buf_clear(&body);
@@ -230,34 +238,20 @@ static bool blank(struct lp_span text)
 	return true;
 }
 
+/* What was asked for, of this pipeline, and able to work. */
 static void check_model(struct intake *in, struct lp_job *job, struct lp_denial *d)
 {
-	const char *pipeline = in->kind == LP_JOB_SKETCH ? "text-to-image" : "upscale";
-	struct lp_span asked = job->ask.at[LP_ASK_MODEL].text;
+	const struct lp_studio *studio = in->serve->studio;
+	const char *pipeline = in->pipe->name;
+	struct lp_span asked = job->ask.at[in->pipe->model].text;
+	const struct lp_offer *offer = asked.len ? lp_studio_find(studio, asked) : lp_studio_default(studio, pipeline);
 
-	job->model = asked.len ? lp_studio_find(in->serve->studio, asked) : lp_studio_default(in->serve->studio, pipeline);
-	if (job->model && strcmp(job->model->row->pipeline, pipeline) != 0)
-		job->model = NULL;
-	if (!job->model)
+	if (!offer || strcmp(offer->row->pipeline, pipeline) != 0)
 		lp_deny(d, 400, "pipeline %s: no model %.*s is loaded here", pipeline, (int)(asked.len < 80 ? asked.len : 80), asked.at);
-}
-
-static void check_sketch(struct lp_job *job, struct lp_denial *d)
-{
-	const struct lp_ask_value *v = job->ask.at;
-	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH, h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
-	int64_t n = v[LP_ASK_IMAGES].given && v[LP_ASK_IMAGES].i > 1 ? v[LP_ASK_IMAGES].i : 1;
-	struct lp_span loras = lp_span_trim(v[LP_ASK_LORAS].text);
-
-	if (w < LP_SIDE_LEAST || w > LP_SIDE_MOST || h < LP_SIDE_LEAST || h > LP_SIDE_MOST)
-		lp_deny(d, 400, "width and height must be %d to %d", LP_SIDE_LEAST, LP_SIDE_MOST);
-	else if (n > LP_JOB_IMAGES)
-		lp_deny(d, 400, "num_images_per_prompt must be at most %d", LP_JOB_IMAGES);
-	else if (loras.len && !lp_span_is(loras, "{}"))
-		lp_deny(d, 400, "this model takes no loras");
-	job->w = (int)w;
-	job->h = (int)h;
-	job->images = (int)n;
+	else if (!offer->ready)
+		lp_deny(d, 503, "%s", offer->why);
+	else
+		job->model = offer;
 }
 
 static void check_seed(struct lp_job *job, struct lp_denial *d)
@@ -268,8 +262,7 @@ static void check_seed(struct lp_job *job, struct lp_denial *d)
 	lp_random(&drawn, sizeof drawn);
 	if (seed->given && seed->i < 0)
 		lp_deny(d, 400, "seed must not be negative");
-	/* An upscale's 0 means that none was given (ai-http-api 3.3). */
-	bool given = seed->given && (job->kind == LP_JOB_SKETCH || seed->i != 0);
+	bool given = seed->given && !(job->pipe->zero_is_random && seed->i == 0);
 
 	job->seed = given ? (uint64_t)seed->i : drawn;
 }
@@ -277,16 +270,18 @@ static void check_seed(struct lp_job *job, struct lp_denial *d)
 /* In ai-runner's order: the body, the prompt, who asks, the model, the limits. */
 static void check(struct intake *in, struct lp_job *job, struct lp_denial *d)
 {
-	if (d->status == 0 && in->kind == LP_JOB_SKETCH && blank(job->ask.at[LP_ASK_PROMPT].text))
-		lp_deny(d, 400, "Prompt must be provided.");
+	const struct lp_pipe *pipe = in->pipe;
+
+	if (d->status == 0 && pipe->spoken != LP_ASK_FIELDS && blank(job->ask.at[pipe->spoken].text))
+		lp_deny(d, 400, "%s", pipe->unspoken);
 	if (d->status == 0 && !authorised(in))
 		lp_deny(d, 401, "Invalid bearer token.");
 	if (d->status == 0)
 		check_model(in, job, d);
 	if (d->status == 0)
 		check_seed(job, d);
-	if (d->status == 0 && in->kind == LP_JOB_SKETCH)
-		check_sketch(job, d);
+	if (d->status == 0 && pipe->check)
+		pipe->check(job, d);
 	if (d->status == 0 && in->serve->stopping)
 		lp_deny(d, 503, "the runner is going down");
 }
@@ -309,16 +304,14 @@ static void take(struct intake *in)
 {
 	struct lp_job *job = lp_job_new();
 	struct lp_denial d = { .status = 0 };
-	struct lp_span type = lp_exchange_header(in->ex, "content-type"), body = lp_span_dup(job->scope, lp_buf_span(&in->body));
+	struct lp_span of[2] = {
+		[LP_ASK_TYPE] = lp_exchange_header(in->ex, "content-type"),
+		[LP_ASK_BODY] = lp_span_dup(job->scope, lp_buf_span(&in->body)),
+	};
 
 	lp_buf_clear(&in->body);
-	job->kind = in->kind;
-	if (in->kind == LP_JOB_UPSCALE)
-		lp_ask_read_form(job->scope, &job->ask, type, body, &d);
-	else if (type.at && !lp_media_is(type, "application/json"))
-		lp_ask_read_json(job->scope, &job->ask, LP_SPAN("\"\""), &d);	/* text is no object: 422 */
-	else
-		lp_ask_read_json(job->scope, &job->ask, body, &d);
+	job->pipe = in->pipe;
+	lp_ask_read(job->scope, &job->ask, &in->pipe->shape, of, &d);
 	check(in, job, &d);
 	job->on_done = on_job_done;
 	job->self = in;
@@ -365,52 +358,62 @@ static void free_body(void *arg)
 	lp_buf_clear(arg);
 }
 
-static void begin(struct lp_serve *s, struct lp_exchange *ex, enum lp_job_kind kind)
+/* A route's self: which server, which pipeline. */
+struct door {
+	struct lp_serve *serve;
+	const struct lp_pipe *pipe;
+};
+
+static void on_post(void *self, struct lp_exchange *ex)
 {
+	const struct door *door = self;
 	struct intake *in = lp_new(lp_exchange_scope(ex), struct intake);
 
-	in->serve = s;
+	in->serve = door->serve;
 	in->ex = ex;
-	in->kind = kind;
+	in->pipe = door->pipe;
 	lp_defer(lp_exchange_scope(ex), free_body, &in->body);
 	lp_exchange_watch(ex, on_event, in);
 }
 
-static void on_sketch(void *self, struct lp_exchange *ex)
-{
-	begin(self, ex, LP_JOB_SKETCH);
-}
-
-static void on_upscale(void *self, struct lp_exchange *ex)
-{
-	begin(self, ex, LP_JOB_UPSCALE);
-}
-
 /* ---- opening ---- */
+
+/* Every route exists with a slash at its end too. */
+static void add_route(struct lp_scope *scope, struct lp_router *router, struct lp_route *route)
+{
+	lp_router_add(router, route);
+	route->path = lp_fmt(scope, "%s/", route->path);
+	lp_router_add(router, route);
+}
 
 static struct lp_router *routes(struct lp_serve *s)
 {
 	static const struct {
-		const char *method, *path, *slashed;
-		int64_t limit;
+		const char *path;
 		void (*handle)(void *self, struct lp_exchange *ex);
 	} all[] = {
-		{ "GET", "/health", "/health/", 0, on_health },
-		{ "GET", "/version", "/version/", 0, on_version },
-		{ "GET", "/hardware/info", "/hardware/info/", 0, on_hardware },
-		{ "GET", "/hardware/stats", "/hardware/stats/", 0, on_stats },
-		{ "POST", "/text-to-image", "/text-to-image/", JSON_BODY, on_sketch },
-		{ "POST", "/upscale", "/upscale/", FORM_BODY, on_upscale },
+		{ "/health", on_health },
+		{ "/version", on_version },
+		{ "/hardware/info", on_hardware },
+		{ "/hardware/stats", on_stats },
 	};
 	struct lp_router *router = lp_router_open(s->scope);
+	int n;
+	const struct lp_pipe *pipes = lp_pipes(&n);
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-		struct lp_route route = { .method = all[i].method, .path = all[i].path, .body_limit = all[i].limit,
-					  .handle = all[i].handle, .self = s };
+		struct lp_route route = { .method = "GET", .path = all[i].path, .handle = all[i].handle, .self = s };
 
-		lp_router_add(router, &route);
-		route.path = all[i].slashed;
-		lp_router_add(router, &route);
+		add_route(s->scope, router, &route);
+	}
+	for (int i = 0; i < n; i++) {
+		struct door *door = lp_new(s->scope, struct door);
+		struct lp_route route = { .method = "POST", .path = lp_fmt(s->scope, "/%s", pipes[i].name), .handle = on_post,
+					  .body_limit = pipes[i].body_limit, .self = door };
+
+		door->serve = s;
+		door->pipe = &pipes[i];
+		add_route(s->scope, router, &route);
 	}
 	return router;
 }

@@ -11,9 +11,10 @@
 #include "onnx.h"
 #include "paint.h"
 #include "resize.h"
-#include "style.h"
+#include "restyle.h"
+#include "speak.h"
 
-#define OFFERS 16
+#define OFFERS 32
 #define DIRECT 1088		/* a longer side is composed at half the size and enlarged */
 #define GUIDANCE 3.0f		/* of the flow model; what 7.5 is to a diffusion model */
 
@@ -25,9 +26,9 @@ struct lp_studio {
 	char engine[40];
 	char no_engine[200];			/* why not */
 	struct lp_offer offers[OFFERS];
-	struct lp_onnx_net *nets[OFFERS];	/* of the offer beside; NULL: Lanczos stands in */
 	int n_offers;
 	struct lp_onnx_net *style;
+	char no_style[200];
 };
 
 static enum lp_code load(struct lp_studio *s, struct lp_onnx_net **out, const struct lp_model_row *row, struct lp_err *e)
@@ -73,34 +74,83 @@ static void open_engine(struct lp_studio *s)
 		lp_span_copy(s->no_engine, sizeof s->no_engine, lp_span(e.words));
 }
 
-static void offer_upscaler(struct lp_studio *s, const struct lp_model_row *row)
+/* ---- what is offered: one function for each pipeline ---- */
+
+static void offer_upscaler(struct lp_studio *s, struct lp_offer *offer)
 {
-	struct lp_offer *offer = &s->offers[s->n_offers];
 	struct lp_err e = { .code = LP_OK };
 
-	*offer = (struct lp_offer){ .row = row, .engine = s->engine, .why = "" };
-	if (load(s, &s->nets[s->n_offers], row, &e) != LP_OK) {
-		offer->engine = "plain C";
-		offer->fallback = true;
-		offer->why = lp_fmt(s->scope, "enlarged by a Lanczos filter: %s", e.words);
-	}
-	/* One that is neither here nor brought by default is not offered at all. */
-	if (!offer->fallback || row->by_default)
-		s->n_offers++;
+	offer->ready = true;
+	offer->engine = s->engine;
+	if (load(s, &offer->net, offer->row, &e) == LP_OK)
+		return;
+	/* One that is neither here nor brought by default has no stand-in: somebody wants that one. */
+	offer->ready = offer->row->by_default;
+	offer->engine = "plain C";
+	offer->fallback = true;
+	offer->why = offer->ready ? lp_fmt(s->scope, "enlarged by a Lanczos filter: %s", e.words) :
+				    lp_strdup(s->scope, lp_span(e.words));
 }
 
-static void offer_sketch(struct lp_studio *s, const struct lp_model_row *row)
+static void offer_sketch(struct lp_studio *s, struct lp_offer *offer)
 {
-	struct lp_offer *offer = &s->offers[s->n_offers++];
+	offer->ready = true;
+	offer->engine = s->style ? lp_fmt(s->scope, "plain C, %s", s->engine) : "plain C";
+	offer->fallback = !s->style;
+	if (!s->style)
+		offer->why = lp_fmt(s->scope, "composed but painted by rule, not by a network: %s", s->no_style);
+}
+
+static void offer_style(struct lp_studio *s, struct lp_offer *offer)
+{
+	offer->ready = true;
+	offer->net = s->style;
+	offer->engine = s->style ? s->engine : "plain C";
+	offer->fallback = !s->style;
+	if (!s->style)
+		offer->why = lp_fmt(s->scope, "painted by rule, not by a network: %s", s->no_style);
+}
+
+static void offer_voice(struct lp_studio *s, struct lp_offer *offer)
+{
 	struct lp_err e = { .code = LP_OK };
 
-	*offer = (struct lp_offer){ .row = row, .engine = "plain C", .why = "" };
-	if (load(s, &s->style, lp_catalog_find(LP_SPAN("style26")), &e) == LP_OK) {
-		offer->engine = lp_fmt(s->scope, "plain C, %s", s->engine);
-		return;
+	offer->engine = "flite";
+	offer->ready = lp_voice_open(s->scope, &offer->voice, offer->row->library, &e) == LP_OK;
+	if (!offer->ready)
+		offer->why = lp_fmt(s->scope, "%s needs the system's package %s: apt-get install %s", offer->row->name,
+				    offer->row->debian, offer->row->debian);
+}
+
+static const struct {
+	const char *pipeline;
+	void (*offer)(struct lp_studio *s, struct lp_offer *offer);
+} kinds[] = {
+	{ "text-to-image", offer_sketch },
+	{ "image-to-image", offer_style },
+	{ "upscale", offer_upscaler },
+	{ "text-to-speech", offer_voice },
+};
+
+static void offer_row(struct lp_studio *s, const struct lp_model_row *row)
+{
+	struct lp_offer *offer = &s->offers[s->n_offers];
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (strcmp(kinds[i].pipeline, row->pipeline) != 0)
+			continue;
+		*offer = (struct lp_offer){ .row = row, .engine = "", .why = "" };
+		kinds[i].offer(s, offer);
+		s->n_offers++;
 	}
-	offer->fallback = true;
-	offer->why = lp_fmt(s->scope, "composed but painted by rule, not by a network: %s", e.words);
+}
+
+static void open_style(struct lp_studio *s)
+{
+	struct lp_err e = { .code = LP_OK };
+
+	if (load(s, &s->style, lp_catalog_find(LP_SPAN("builtin/style26")), &e) != LP_OK)
+		lp_span_copy(s->no_style, sizeof s->no_style, lp_span(e.words));
 }
 
 enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder, struct lp_err *e)
@@ -116,11 +166,10 @@ enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, cons
 	s->scope = scope;
 	s->folder = lp_strdup(scope, lp_span(folder));
 	open_engine(s);
+	open_style(s);
 	for (int i = 0; i < n && s->n_offers < OFFERS; i++) {
-		if (rows[i].pipeline && strcmp(rows[i].pipeline, "upscale") == 0)
-			offer_upscaler(s, &rows[i]);
-		else if (rows[i].pipeline)
-			offer_sketch(s, &rows[i]);
+		if (rows[i].pipeline)
+			offer_row(s, &rows[i]);
 	}
 	*out = s;
 	return LP_OK;
@@ -143,58 +192,40 @@ const struct lp_offer *lp_studio_find(const struct lp_studio *studio, struct lp_
 
 const struct lp_offer *lp_studio_default(const struct lp_studio *studio, const char *pipeline)
 {
+	const struct lp_offer *first = NULL;
+
 	for (int i = 0; i < studio->n_offers; i++) {
-		if (strcmp(studio->offers[i].row->pipeline, pipeline) == 0)
-			return &studio->offers[i];
+		const struct lp_offer *offer = &studio->offers[i];
+
+		if (strcmp(offer->row->pipeline, pipeline) != 0)
+			continue;
+		if (offer->ready)
+			return offer;
+		first = first ? first : offer;
 	}
-	return NULL;
+	return first;
 }
 
 static struct lp_onnx_net *net_of(const struct lp_studio *s, const char *name)
 {
 	const struct lp_offer *offer = lp_studio_find(s, lp_span(name));
 
-	return offer ? s->nets[offer - s->offers] : NULL;
+	return offer ? offer->net : NULL;
 }
 
 /* ---- a picture from words ---- */
 
-/* The numbers have no names: what each looks like was found by looking. */
-struct manner_row {
-	struct {
-		int style;
-		float weight;
-	} of[2];
-	float strength, colour;
-};
-
-static const struct manner_row manners[] = {
-	[LP_MANNER_AUTO] = { { { 12, 0.6f }, { 0, 0.4f } }, 0.55f, 0.1f },
-	[LP_MANNER_PLAIN] = { { { 0, 1.0f } }, 0.0f, 0.0f },
-	[LP_MANNER_OIL] = { { { 5, 0.6f }, { 0, 0.4f } }, 0.85f, 0.25f },
-	[LP_MANNER_WATERCOLOUR] = { { { 14, 0.6f }, { 8, 0.4f } }, 0.85f, 0.35f },
-	[LP_MANNER_SKETCH] = { { { 11, 1.0f } }, 1.0f, 1.0f },
-	[LP_MANNER_IMPASTO] = { { { 19, 1.0f } }, 0.9f, 0.75f },
-	[LP_MANNER_CUBIST] = { { { 22, 0.6f }, { 21, 0.4f } }, 0.95f, 0.6f },
-	[LP_MANNER_MOSAIC] = { { { 15, 1.0f } }, 0.95f, 0.45f },
-	[LP_MANNER_INK] = { { { 24, 1.0f } }, 0.95f, 0.8f },
-	[LP_MANNER_PASTEL] = { { { 12, 1.0f } }, 0.9f, 0.5f },
-	[LP_MANNER_POP] = { { { 13, 0.8f }, { 1, 0.2f } }, 0.85f, 0.6f },
-};
-
 static enum lp_code repaint(const struct lp_studio *s, struct lp_image *im, enum lp_manner manner, uint64_t seed,
 			    struct lp_err *e)
 {
-	const struct manner_row *row = &manners[manner];
-	struct lp_style_want want = { .strength = row->strength, .colour = row->colour, .keep_tone = row->colour < 0.3f };
+	struct lp_style_want want;
 
 	if (!s->style) {
 		lp_paint(im, manner, (uint32_t)seed);
 		return LP_OK;
 	}
-	for (int i = 0; i < 2; i++)
-		want.weights[row->of[i].style] += row->of[i].weight;
-	return row->strength > 0.0f ? lp_style_apply(s->style, im, &want, e) : LP_OK;
+	lp_manner_want(&want, manner);
+	return want.strength > 0.0f ? lp_style_apply(s->style, im, &want, e) : LP_OK;
 }
 
 /* The size that a picture is composed at: no smaller than a motif needs, no larger than networks like. */
@@ -269,11 +300,11 @@ enum lp_code lp_studio_sketch(struct lp_scope *scope, struct lp_made *made, cons
 
 /* ---- enlarging ---- */
 
-enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, const struct lp_studio *studio,
-			       const struct lp_upscale_want *want, struct lp_err *e)
+enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, const struct lp_upscale_want *want,
+			       struct lp_err *e)
 {
 	int factor = want->model->row->factor;
-	struct lp_enlarge_want how = { .net = studio->nets[want->model - studio->offers], .factor = factor, .stop = want->stop };
+	struct lp_enlarge_want how = { .net = want->model->net, .factor = factor, .stop = want->stop };
 
 	made->warning = want->model->why;
 	if (want->picture->w > LP_UPSCALE_SIDE || want->picture->h > LP_UPSCALE_SIDE)

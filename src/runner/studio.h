@@ -20,16 +20,21 @@ struct lp_studio;
 enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder,
 			    struct lp_err *e) LP_MUST_USE;
 
-/* A model that can be asked for. */
+/* A model of the catalogue. */
 struct lp_offer {
 	const struct lp_model_row *row;
+	bool ready;			/* false: it cannot be asked for, and why says what to do */
 	const char *engine;		/* "onnxruntime 1.32.0", "plain C" */
 	bool fallback;			/* something simpler stands in for a part of it */
 	const char *why;		/* in words; "" when nothing does */
+	/* What it works with; the others are NULL. */
+	struct lp_onnx_net *net;
+	struct lp_voice *voice;
 };
 
 int lp_studio_offers(const struct lp_studio *studio, const struct lp_offer **out);
 const struct lp_offer *lp_studio_find(const struct lp_studio *studio, struct lp_span model);	/* NULL: not offered */
+/* The first of a pipeline that is ready, else the first. */
 const struct lp_offer *lp_studio_default(const struct lp_studio *studio, const char *pipeline);
 
 struct lp_sketch_want {
@@ -56,7 +61,7 @@ struct lp_upscale_want {
 	const struct lp_stop *stop;
 };
 
-enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, const struct lp_studio *studio,
-			       const struct lp_upscale_want *want, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, const struct lp_upscale_want *want,
+			       struct lp_err *e) LP_MUST_USE;
 
 #endif

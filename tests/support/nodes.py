@@ -112,11 +112,12 @@ PIPELINES = ("text-to-image", "upscale", "llm", "image-to-image", "segment-anyth
 
 
 class Pair(Processes):
-    """An orchestrator that offers what a runner has, and a gateway that asks it.  entry: more of each in aiModels.json."""
+    """An orchestrator that offers what a runner has, and a gateway that asks it.  entry: more of each in aiModels.json;
+    models: the whole of that file instead."""
 
-    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=PIPELINES, **entry):
+    def __init__(self, folder, runner_port, capacity=100, options=(), pipelines=PIPELINES, models=None, **entry):
         super().__init__(folder)
-        models = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner_port}", "warm": True,
+        models = models or [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner_port}", "warm": True,
                    "capacity": capacity, **entry} for pipeline in pipelines]
         (self.folder / "aiModels.json").write_text(json.dumps(models))
         self.service, self.http = free_port(), free_port()

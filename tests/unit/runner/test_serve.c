@@ -213,8 +213,17 @@ static void health_says_which_models_are_stand_ins(void **state)
 	assert_true(lp_span_is(lp_json_str(a.json, "status"), "OK"));
 	assert_true(json_array_size(json_object_get(a.json, "models")) >= 3);
 	json_array_foreach(json_object_get(a.json, "models"), i, model) {
+		if (lp_span_starts(lp_json_str(model, "engine"), "flite"))
+			continue;	/* the system's, not of the models folder */
+		if (lp_span_starts(lp_json_str(model, "engine"), "tesseract"))
+			continue;
 		assert_true(json_is_true(json_object_get(model, "fallback")));
 		assert_true(lp_json_str(model, "why").len > 0);
+	}
+	assert_true(json_array_size(json_object_get(a.json, "missing")) >= 1);
+	json_array_foreach(json_object_get(a.json, "missing"), i, model) {
+		assert_true(lp_span_find(lp_json_str(model, "why"), LP_SPAN("lpd models fetch")) >= 0 ||
+			    lp_span_find(lp_json_str(model, "why"), LP_SPAN("apt-get install")) >= 0);
 	}
 	a = call(f, "GET /version/ HTTP/1.1", LP_SPAN(""));
 	assert_true(lp_span_is(lp_json_str(a.json, "version"), LPD_VERSION));
@@ -303,6 +312,57 @@ static void a_picture_is_enlarged_and_what_is_none_is_refused(void **state)
 	assert_int_equal(upscale(f, LP_SPAN("--b--\r\n")).status, 422);
 	assert_int_equal(upscale(f, LP_SPAN("no form at all")).status, 400);
 	lp_buf_clear(&png);
+}
+
+static void a_picture_is_painted_anew_and_keeps_its_size(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_image *im = lp_image_new(f->scope, 30, 20);
+	struct lp_buf png = { .len = 0 };
+	struct lp_err e;
+	int64_t seed;
+
+	lp_picture_write(&png, im);
+	const char *head = "POST /image-to-image HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b";
+	struct answer a = call(f, head, form(f, lp_buf_span(&png), "builtin/style26"));
+
+	assert_int_equal(a.status, 200);
+	assert_int_equal(lp_picture_read(f->scope, &im, image_of(f, &a, 0, &seed), 4096, &e), LP_OK);
+	assert_int_equal(im->w, 30);
+	assert_int_equal(im->h, 20);
+	assert_true(lp_span_find(lp_json_str(a.json, "warning"), LP_SPAN("by rule")) >= 0);
+	assert_int_equal(call(f, head, form(f, lp_buf_span(&png), "builtin/span-x2")).status, 400);
+	struct lp_span strong = LP_SPAN("--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nx\r\n"
+					"--b\r\nContent-Disposition: form-data; name=\"strength\"\r\n\r\n1.5\r\n"
+					"--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nx\r\n--b--\r\n");
+
+	a = call(f, head, strong);
+	assert_int_equal(a.status, 400);
+	assert_true(lp_span_find(a.body, LP_SPAN("strength must be 0 to 1")) >= 0);
+	lp_buf_clear(&png);
+}
+
+static struct answer speak(struct fixture *f, const char *json)
+{
+	return call(f, "POST /text-to-speech HTTP/1.1\r\nContent-Type: application/json", lp_span(json));
+}
+
+/* Either there is a voice, or the answer says which package brings one. */
+static void speech_is_a_wave_file_or_says_what_is_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a = speak(f, "{\"text\":\"hello\"}");
+
+	if (a.status == 200) {
+		assert_true(lp_span_starts(lp_json_str(json_object_get(a.json, "audio"), "url"), "data:audio/wav;base64,UklGR"));
+	} else {
+		assert_int_equal(a.status, 503);
+		assert_true(lp_span_find(a.body, LP_SPAN("apt-get install libflite1")) >= 0);
+	}
+	a = speak(f, "{}");
+	assert_int_equal(a.status, 400);
+	assert_true(lp_span_is(a.body, "{\"detail\":{\"msg\":\"Text input must be provided.\"}}"));
+	assert_int_equal(speak(f, "{\"text\":7}").status, 422);
 }
 
 static void a_token_is_wanted_when_one_is_set(void **state)
@@ -461,6 +521,8 @@ int main(void)
 		TEST(health_says_which_models_are_stand_ins),
 		TEST(bad_requests_are_refused_as_ai_runner_does),
 		TEST(a_picture_is_enlarged_and_what_is_none_is_refused),
+		TEST(a_picture_is_painted_anew_and_keeps_its_size),
+		TEST(speech_is_a_wave_file_or_says_what_is_missing),
 		TEST(a_token_is_wanted_when_one_is_set),
 		TEST(health_answers_while_it_works_and_work_stops_when_the_client_goes),
 		TEST(too_many_waiting_jobs_are_refused),

@@ -1,0 +1,66 @@
+#include "pipes.h"
+
+#include "picture.h"
+#include "work.h"
+
+#define JSON_BODY (1 << 20)
+#define TEXT_ROOM (2 << 20)	/* of a form beside its file */
+#define PICTURE_BODY ((int64_t)LP_PICTURE_BYTES + TEXT_ROOM)
+#define BIT(field) LP_ASK_BIT(LP_ASK_##field)
+
+static const struct lp_pipe pipes[] = {
+	{
+		.name = "text-to-image",
+		.failed = "Text-to-image pipeline error.",
+		.shape = { .takes = BIT(MODEL) | BIT(PROMPT) | BIT(NEGATIVE) | BIT(LORAS) | BIT(WIDTH) | BIT(HEIGHT) |
+				    BIT(GUIDANCE) | BIT(SAFETY) | BIT(SEED) | BIT(STEPS) | BIT(IMAGES),
+			   .needs = BIT(PROMPT) },
+		.body_limit = JSON_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_PROMPT,
+		.unspoken = "Prompt must be provided.",
+		.check = lp_check_sketch,
+		.work = lp_work_sketch,
+	},
+	{
+		.name = "image-to-image",
+		.failed = "Image-to-image pipeline error.",
+		.shape = { .form = true, .file = "image",
+			   .takes = BIT(MODEL) | BIT(PROMPT) | BIT(NEGATIVE) | BIT(LORAS) | BIT(STRENGTH) | BIT(GUIDANCE) |
+				    BIT(IMAGE_GUIDANCE) | BIT(SAFETY) | BIT(SEED) | BIT(IMAGES) | BIT(STEPS),
+			   .needs = BIT(PROMPT) },
+		.body_limit = PICTURE_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.check = lp_check_restyle,
+		.work = lp_work_restyle,
+	},
+	{
+		.name = "upscale",
+		.failed = "Upscale pipeline error.",
+		.shape = { .form = true, .file = "image",
+			   .takes = BIT(MODEL) | BIT(PROMPT) | BIT(SAFETY) | BIT(SEED) | BIT(STEPS), .needs = BIT(PROMPT) },
+		.body_limit = PICTURE_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.zero_is_random = true,
+		.work = lp_work_upscale,
+	},
+	{
+		.name = "text-to-speech",
+		.failed = "Text-to-speech pipeline error.",
+		.shape = { .takes = BIT(MODEL) | BIT(TEXT) | BIT(DESCRIPTION) },
+		.body_limit = JSON_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_TEXT,
+		.unspoken = "Text input must be provided.",
+		.check = lp_check_speech,
+		.work = lp_work_speech,
+	},
+};
+
+const struct lp_pipe *lp_pipes(int *n)
+{
+	*n = (int)(sizeof pipes / sizeof pipes[0]);
+	return pipes;
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""test_builtin - every pipeline of the built-in runner with its real models, through a gateway and an orchestrator.
+
+Models are taken from $LP_DATA_DIR/models.  A pipeline whose model is not there is skipped, with the words that the
+runner itself says of it: what is missing, and how to get it."""
+import json
+import os
+import pathlib
+import shutil
+import struct
+import sys
+import tempfile
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from nodes import LPD, Pair, Processes, ask, free_port, wait_for  # noqa: E402
+
+SKETCH = {"model_id": "builtin/sketch", "prompt": "a red fox in a forest", "width": 256, "height": 192, "seed": 7}
+
+
+class Missing(Exception):
+    """The words why a test cannot be run here."""
+
+
+def form(fields, files):
+    """(body, headers) of a multipart form."""
+    mark = uuid.uuid4().hex
+    parts = [f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+             for name, value in fields.items()]
+    for name, data in files.items():
+        parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="file"\r\n'
+                     "Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n")
+    return b"".join(parts) + f"--{mark}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"}
+
+
+class Nodes:
+    """A pair of nodes that offers every model which the runner says is ready."""
+
+    def __init__(self, folder, models):
+        health = self.ask_runner(folder, models)
+        self.ready = {row["name"]: row for row in health["models"]}
+        self.missing = {row["name"]: row["why"] for row in health["missing"]}
+        entries = [{"pipeline": row["pipeline"], "model_id": name, "warm": True} for name, row in self.ready.items()]
+        (folder / "orchestrator").mkdir(exist_ok=True)
+        (folder / "orchestrator" / "models").symlink_to(models)
+        self.pair = Pair(folder, 0, models=entries)
+        wait_for(lambda: self.post("/text-to-image", SKETCH)[0] == 200, "the first picture", 30, 0.3)
+
+    @staticmethod
+    def ask_runner(folder, models):
+        """What the runner says of itself, before any node is there."""
+        (folder / "alone").mkdir()
+        (folder / "alone" / "models").symlink_to(models)
+        port = free_port()
+        with Processes(folder) as alone:
+            alone.start("runner", pathlib.Path(LPD).parent / "lpd-runner", "-listen", f"127.0.0.1:{port}", "-dataDir",
+                        folder / "alone")
+            health = []
+
+            def up():
+                try:
+                    health.append(json.loads(ask(f"http://127.0.0.1:{port}/health", timeout=5)[2]))
+                except OSError:
+                    alone.check()
+                return bool(health)
+            wait_for(up, "lpd-runner", 30, 0.1)
+        return health[0]
+
+    def need(self, name):
+        if name not in self.ready:
+            raise Missing(self.missing.get(name, f"{name} is not in the catalogue"))
+        if self.ready[name]["fallback"]:
+            raise Missing(self.ready[name]["why"])
+
+    def post(self, path, body, headers=None):
+        status, _, answer = ask(self.pair.url + path, body, headers, timeout=120)
+        return status, json.loads(answer) if answer[:1] in b"{[" else answer
+
+    def form(self, path, fields, files):
+        body, headers = form(fields, files)
+        return self.post(path, body, headers)
+
+    def media(self, url):
+        status, _, data = ask(self.pair.url + url)
+        assert status == 200, (url, status)
+        return data
+
+    def picture(self, answer):
+        status, body = answer
+        assert status == 200, (status, body)
+        return self.media(body["images"][0]["url"])
+
+    def speech(self, text, model="builtin/flite-slt", description=""):
+        status, body = self.post("/text-to-speech", {"model_id": model, "text": text, "description": description})
+        assert status == 200, (status, body)
+        return self.media(body["audio"]["url"])
+
+
+def size_of(png):
+    assert png[:8] == b"\x89PNG\r\n\x1a\n", png[:8]
+    return struct.unpack(">II", png[16:24])
+
+
+def a_picture_is_painted_anew_and_the_seed_repeats_it(nodes):
+    nodes.need("builtin/style26")
+    source = nodes.picture(nodes.post("/text-to-image", SKETCH))
+
+    def paint(seed, prompt="a watercolour"):
+        return nodes.picture(nodes.form("/image-to-image", {"model_id": "builtin/style26", "prompt": prompt, "seed": seed},
+                                        {"image": source}))
+    first = paint(3)
+    assert size_of(first) == (256, 192)
+    assert first == paint(3)
+    assert first != paint(4) and first != paint(3, "an ink drawing") and first != source
+
+
+def several_pictures_have_seeds_of_their_own(nodes):
+    nodes.need("builtin/style26")
+    source = nodes.picture(nodes.post("/text-to-image", SKETCH))
+    status, body = nodes.form("/image-to-image", {"model_id": "builtin/style26", "prompt": "x", "seed": 9,
+                                                  "num_images_per_prompt": 3}, {"image": source})
+    assert status == 200 and [image["seed"] for image in body["images"]] == [9, 10, 11], body
+
+
+def a_sentence_is_spoken_and_a_description_is_heeded(nodes):
+    nodes.need("builtin/flite-slt")
+    plain = nodes.speech("Hello there, this is a test.")
+    assert plain[:4] == b"RIFF" and plain[8:12] == b"WAVE" and len(plain) > 32000, plain[:16]
+    assert nodes.speech("Hello there, this is a test.") == plain
+    assert len(nodes.speech("Hello there, this is a test.", description="a very slow voice")) > 1.2 * len(plain)
+    assert nodes.speech("Hello there, this is a test.", "builtin/flite-rms") != plain
+
+
+def main():
+    models = pathlib.Path(os.environ.get("LP_DATA_DIR") or "~/.lpd").expanduser() / "models"
+    tests = [test for test in globals().values() if getattr(test, "__code__", None) and
+             test.__code__.co_varnames[:1] == ("nodes",) and test.__code__.co_argcount == 1]
+    if not models.is_dir():
+        for test in tests:
+            print(f"skip {test.__name__.replace('_', ' ')}: no models in {models}: lpd models fetch, or set LP_DATA_DIR")
+        return 0
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="lpd-builtin-"))
+    bad = False
+    nodes = Nodes(folder, models)
+    with nodes.pair:
+        for test in tests:
+            words = test.__name__.replace("_", " ")
+            try:
+                test(nodes)
+                print("ok", words, flush=True)
+            except Missing as why:
+                print(f"skip {words}: {why}", flush=True)
+            except Exception as fault:  # noqa: BLE001    (any fault is this test's)
+                bad = True
+                print("not ok", words, repr(fault)[:2000], flush=True)
+        if bad:
+            for log in sorted(folder.glob("*.log")):
+                print(f"{log.name}:", *log.read_text(errors="replace").splitlines()[-30:], sep="\n  ")
+    shutil.rmtree(folder, ignore_errors=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
