@@ -10,6 +10,8 @@
 #include <lpd/base/assert.h>
 #include <lpd/base/mem.h>
 
+#include "json_read.h"
+
 enum { MAX_DEPTH = 64 };
 
 static void drop(void *json)
@@ -48,14 +50,17 @@ static bool too_deep(struct lp_span text)
 enum lp_code lp_json_parse(struct lp_scope *scope, json_t **out, struct lp_span text, struct lp_err *e)
 {
 	json_error_t error;
+	json_t *json = lp_json_read(text, MAX_DEPTH);
 
-	*out = NULL;
+	*out = json ? lp_json_keep(scope, json) : NULL;
+	if (json)
+		return LP_OK;
 	/* jansson overlooks a zero byte behind a number. */
 	if (text.len > 0 && memchr(text.at, 0, text.len))
 		return lp_fail(e, LP_BAD_REQUEST, "the JSON is malformed: it holds a zero byte");
 	if (too_deep(text))
 		return lp_fail(e, LP_BAD_REQUEST, "the JSON is nested deeper than %d", MAX_DEPTH);
-	json_t *json = json_loadb(text.len ? text.at : "", text.len, JSON_DECODE_ANY, &error);
+	json = json_loadb(text.len ? text.at : "", text.len, JSON_DECODE_ANY, &error);
 	if (!json)
 		return lp_fail(e, LP_BAD_REQUEST, "the JSON is malformed: %s (line %d, column %d)", error.text,
 			       error.line, error.column);

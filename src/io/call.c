@@ -209,14 +209,31 @@ static char *copy(char **at, struct lp_span from)
 	return to;
 }
 
+/* Eight bytes at once, since tokens and payments are long: is none of them below a blank, and none a DEL?  The high
+ * bit of a byte of (x - n) & ~x is set when some byte of x is less than n. */
+static bool eight_plain(const char *at)
+{
+	const uint64_t each = UINT64_MAX / 255;		/* 1 in every byte */
+	uint64_t x;
+
+	memcpy(&x, at, sizeof(x));
+	uint64_t del = x ^ each * 0x7f;
+	return ((((x - each * ' ') & ~x) | ((del - each) & ~del)) & each << 7) == 0;
+}
+
 /* A value from elsewhere must not end its header line. */
 static void clean(char *value, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len;) {
 		unsigned char c = (unsigned char)value[i];
 
+		if (len - i >= 8 && eight_plain(value + i)) {
+			i += 8;
+			continue;
+		}
 		if ((c < ' ' && c != '\t') || c == 0x7f)
 			value[i] = ' ';
+		i++;
 	}
 }
 

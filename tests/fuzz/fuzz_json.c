@@ -6,6 +6,8 @@
 #include <lpd/base/json.h>
 #include <lpd/base/jsonscan.h>
 
+#include "base/json_read.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int depth(const json_t *json)
@@ -52,6 +54,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lp_err e;
 	json_t *json;
 
+	json_t *quick = lp_json_read(text, 64);
+	json_t *theirs = quick ? json_loadb((const char *)data, size, JSON_DECODE_ANY, NULL) : NULL;
+
+	lp_assert(!quick || (theirs && json_equal(quick, theirs)));
+	json_decref(quick);
+	json_decref(theirs);
 	if (lp_json_parse(scope, &json, text, &e) == LP_OK) {
 		rewrite(scope, json);
 		lp_assert(depth(json) > 30 || lp_jscan(text).kind != LP_J_BAD);

@@ -26,6 +26,7 @@ struct fixture {
 	bool gone;
 	size_t body, payment;
 	char seen[64];
+	char note[512];			/* what the header x-note said */
 };
 
 static void say_later(void *self)
@@ -66,6 +67,7 @@ static void handle(void *self, struct lp_exchange *ex)
 
 	f->ex = ex;
 	f->payment = lp_exchange_header(ex, "livepeer-payment").len;
+	lp_span_copy(f->note, sizeof(f->note), lp_exchange_header(ex, "x-note"));
 	lp_exchange_limit_body(ex, 10 * 1024 * 1024);
 	lp_exchange_watch(ex, on_request, f);
 	f->later = (struct lp_timer){ .fire = say_later, .self = f };
@@ -273,6 +275,32 @@ static void a_user_who_writes_slowly_is_no_stall(void **state)
 	assert_int_equal(f->body, 8);
 }
 
+/* Wherever it stands: nine bytes apart, each of them falls on every place of a word. */
+static void a_byte_that_would_end_or_break_a_header_line_becomes_a_blank(void **state)
+{
+	static const char bad[] = { '\n', '\r', '\x01', '\x1f', '\x7f' };
+	struct fixture *f = *state;
+	char value[9 * 40 + 5], expected[sizeof(value)];
+
+	memset(value, '~', sizeof(value));
+	for (size_t i = 1; i < sizeof(value); i += 3)
+		value[i] = i % 2 ? '\x80' : '\xff';
+	memcpy(expected, value, sizeof(value));
+	for (size_t i = 0; i < 40; i++) {
+		value[9 * i + 3] = bad[i % sizeof(bad)];
+		expected[9 * i + 3] = ' ';
+	}
+	value[5] = expected[5] = '\t';
+	struct lp_header header = { LP_SPAN("x-note"), lp_span_of(value, sizeof(value)), false };
+	f->want.headers = &header;
+	f->want.n_headers = 1;
+	start(f);
+	finish(f);
+	assert_int_equal(lp_call_state(f->call), LP_CALL_DONE);
+	assert_int_equal(strlen(f->note), sizeof(value));
+	assert_memory_equal(f->note, expected, sizeof(value));
+}
+
 static void a_payment_of_60_kb_arrives(void **state)
 {
 	struct fixture *f = *state;
@@ -415,6 +443,7 @@ int main(void)
 		BOTH(the_stall_clock_rests_while_the_user_does_not_read),
 		BOTH(an_upload_that_the_peer_does_not_take_is_a_timeout),
 		BOTH(a_user_who_writes_slowly_is_no_stall),
+		BOTH(a_byte_that_would_end_or_break_a_header_line_becomes_a_blank),
 		BOTH(a_payment_of_60_kb_arrives),
 		BOTH(the_total_time_ends_any_call),
 		BOTH(a_reply_that_breaks_off_is_told_and_what_came_is_kept),
