@@ -1,6 +1,7 @@
 #include <lpd/base/err.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include <lpd/base/assert.h>
 
@@ -70,4 +71,15 @@ const char *lp_code_words(enum lp_code code)
 const char *lp_err_words(const struct lp_err *e)
 {
 	return e->words[0] ? e->words : lp_code_words(e->code);
+}
+
+bool lp_code_find(const char *name, enum lp_code *out)
+{
+	for (int i = 0; i < LP_CODES; i++) {
+		if (strcmp(rows[i].name, name) != 0)
+			continue;
+		*out = (enum lp_code)i;
+		return true;
+	}
+	return false;
 }

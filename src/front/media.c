@@ -10,6 +10,7 @@
 #include <lpd/base/hex.h>
 #include <lpd/base/map.h>
 #include <lpd/base/random.h>
+#include <lpd/front/send.h>
 #include <lpd/io/file.h>
 #include <lpd/io/timer.h>
 
@@ -162,39 +163,15 @@ struct lp_spool *lp_media_find(struct lp_media *media, struct lp_span path, stru
 	return row->spool;
 }
 
-/* ---- serving ---- */
-
-struct serving {
-	struct lp_exchange *ex;
-	struct lp_spool_reader *reader;
-	bool ended;
-};
-
-static void serve_more(void *self)
+void lp_media_each(struct lp_media *media, struct lp_span id,
+		   void (*found)(void *self, struct lp_span path, struct lp_span type, struct lp_spool *spool), void *self)
 {
-	struct serving *s = self;
-	const struct lp_err *bad = lp_spool_reader_err(s->reader);
-
-	if (s->ended || lp_exchange_gone(s->ex))
-		return;
-	for (;;) {
-		struct lp_span bytes = lp_spool_peek(s->reader);
-		size_t room = lp_reply_room(s->ex);
-
-		bytes.len = bytes.len < room ? bytes.len : room;
-		if (!bytes.len)
-			break;
-		lp_reply_write(s->ex, bytes);
-		lp_spool_consume(s->reader, bytes.len);
-	}
-	if (bad && bad->code != LP_OK) {
-		s->ended = true;
-		lp_reply_abort(s->ex, bad->code);
-	} else if (lp_spool_at_end(s->reader)) {
-		s->ended = true;
-		lp_reply_end(s->ex);
-	}
+	lp_list_each(&media->rows, row, struct kept, link)
+		if (lp_span_eq(row->id, id))
+			found(self, row->path, row->type, row->spool);
 }
+
+/* ---- serving ---- */
 
 /* What a peer or a client sent is shown by browsers on our origin: only kinds that carry no script pass under
  * their own name. */
@@ -205,23 +182,10 @@ static struct lp_span safe_type(struct lp_span type)
 	return LP_SPAN("application/octet-stream");
 }
 
-void lp_media_serve(void *self, struct lp_exchange *ex)
+void lp_media_send(struct lp_exchange *ex, struct lp_spool *spool, struct lp_span type)
 {
-	struct lp_media *media = self;
-	struct kept *row = lp_map_find(media->by_path, lp_exchange_path(ex));
-	struct lp_scope *scope = lp_exchange_scope(ex);
-	struct serving *s;
-
-	if (!row) {
-		struct lp_err e;
-
-		lp_fail(&e, LP_NOT_FOUND, "no result is kept under this address (any more)");
-		lp_reply_error(ex, &e);
-		return;
-	}
-
 	const struct lp_header headers[] = {
-		{ .name = LP_SPAN("content-type"), .value = safe_type(row->type) },
+		{ .name = LP_SPAN("content-type"), .value = safe_type(type) },
 		{ .name = LP_SPAN("cache-control"), .value = LP_SPAN("private, max-age=60") },
 		{ .name = LP_SPAN("access-control-allow-origin"), .value = LP_SPAN("*") },
 		{ .name = LP_SPAN("access-control-expose-headers"), .value = LP_SPAN("Content-Length") },
@@ -229,10 +193,20 @@ void lp_media_serve(void *self, struct lp_exchange *ex)
 		{ .name = LP_SPAN("content-security-policy"), .value = LP_SPAN("sandbox; default-src 'none'") },
 	};
 
-	s = lp_new(scope, struct serving);
-	s->ex = ex;
-	s->reader = lp_spool_read(scope, row->spool, serve_more, s);
-	lp_exchange_watch(ex, serve_more, s);
-	lp_reply_head(ex, 200, lp_spool_size(row->spool), headers, (int)(sizeof(headers) / sizeof(*headers)));
-	serve_more(s);
+	lp_send(&(struct lp_send){ .ex = ex, .spool = spool, .status = 200, .headers = headers,
+				   .n_headers = (int)(sizeof(headers) / sizeof(*headers)) });
+}
+
+void lp_media_serve(void *self, struct lp_exchange *ex)
+{
+	struct lp_media *media = self;
+	struct kept *row = lp_map_find(media->by_path, lp_exchange_path(ex));
+	struct lp_err e;
+
+	if (row) {
+		lp_media_send(ex, row->spool, row->type);
+		return;
+	}
+	lp_fail(&e, LP_NOT_FOUND, "no result is kept under this address (any more)");
+	lp_reply_error(ex, &e);
 }

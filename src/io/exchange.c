@@ -359,8 +359,12 @@ void lp_exchange_limit_body(struct lp_exchange *ex, int64_t bytes)
 {
 	ex->limit = bytes;
 	ex->limited = true;
-	if (ex->length > bytes || ex->received > bytes)
-		body_broken(ex, LP_TOO_LARGE, NULL);
+	if (ex->length <= bytes && ex->received <= bytes)
+		return;
+	/* It may have come whole with the head, before there was a limit to hold it against. */
+	if (ex->state == LP_BODY_END)
+		ex->state = LP_BODY_MORE;
+	body_broken(ex, LP_TOO_LARGE, NULL);
 }
 
 struct lp_span lp_exchange_read(struct lp_exchange *ex)

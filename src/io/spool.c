@@ -33,7 +33,9 @@ struct store {
 	bool spilled, ended, writing;
 	int64_t size;
 	int64_t saved;			/* bytes on disk, from the start without a gap */
-	int fd;				/* -1: no file yet */
+	int fd;				/* -1: no file yet, or path is not yet open */
+	char *path;			/* of somebody else's file, where the bytes stand from base on; NULL: our own */
+	int64_t base;
 	struct lp_list queue;		/* pieces not on their way, the last may still grow */
 	struct lp_err err;
 };
@@ -82,7 +84,9 @@ struct chunk {
 struct fetch {
 	struct store *store;
 	struct chunk *chunk;	/* NULL once the reader has it */
-	int fd;
+	int fd;			/* -1: path is to be opened */
+	const char *path;	/* the store's */
+	int64_t base;
 	size_t want;
 	int failed;
 };
@@ -139,6 +143,7 @@ static void release(struct store *store)
 	} else {
 		lp_scope_close(&store->works);
 	}
+	lp_mem_free(store->path);
 	lp_mem_free(store);
 }
 
@@ -228,6 +233,23 @@ struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, str
 	lp_list_init(&store->queue);
 	struct lp_spool *handle = open_handle(scope, store);
 	handle->writer = true;
+	return handle;
+}
+
+struct lp_spool *lp_spool_of_file(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget,
+				  const struct lp_spool_place *place)
+{
+	struct lp_span path = lp_span(place->path);
+	struct lp_spool *handle = lp_spool_open(scope, loop, budget);
+	struct store *store = handle->store;
+
+	store->path = lp_mem_get(path.len + 1);
+	lp_span_copy(store->path, path.len + 1, path);
+	store->base = place->at;
+	store->size = store->saved = place->size;
+	store->spilled = store->ended = true;
+	store->works = lp_scope_open(NULL, "spool");
+	budget->used += place->size;
 	return handle;
 }
 
@@ -503,9 +525,15 @@ static void read_chunk(void *arg)
 	struct fetch *fetch = arg;
 	struct chunk *chunk = fetch->chunk;
 
+	if (fetch->fd < 0)
+		fetch->fd = open(fetch->path, O_RDONLY | O_CLOEXEC);
+	if (fetch->fd < 0) {
+		fetch->failed = errno;
+		return;
+	}
 	while (chunk->len < fetch->want) {
 		ssize_t n = pread(fetch->fd, chunk->mem + chunk->len, fetch->want - chunk->len,
-				  chunk->at + (int64_t)chunk->len);
+				  fetch->base + chunk->at + (int64_t)chunk->len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -521,6 +549,11 @@ static void end_fetch(void *arg)
 	struct fetch *fetch = arg;
 	struct store *store = fetch->store;
 
+	/* Two readers may have opened it at the same time. */
+	if (store->fd < 0)
+		store->fd = fetch->fd;
+	else if (fetch->fd >= 0 && fetch->fd != store->fd)
+		close(fetch->fd);
 	lp_mem_free(fetch->chunk);
 	lp_mem_free(fetch);
 	release(store);
@@ -561,6 +594,8 @@ static void fetch_next(struct lp_spool_reader *reader)
 	int64_t left = store->saved - at;
 	fetch->store = store;
 	fetch->fd = store->fd;
+	fetch->path = store->path;
+	fetch->base = store->base;
 	fetch->want = left < PIECE ? (size_t)left : PIECE;
 	fetch->chunk = lp_mem_get(sizeof(struct chunk));
 	fetch->chunk->at = at;

@@ -65,6 +65,7 @@ static void on_root(void *self, struct lp_exchange *ex)
 		if (rows[i].served)
 			lp_buf_fmt(&text, "POST /%-20s %s\n", rows[i].name, rows[i].title);
 	lp_buf_add_text(&text, "GET  /stream/ID/NAME       a result, for a while\n"
+			       "GET  /jobs/ID              an asynchronous job (Prefer: respond-async)\n"
 			       "GET  /openapi.json         the requests, described\n"
 			       "GET  /healthz              whether this answers\n");
 	lp_reply(ex, 200, "text/plain; charset=utf-8", lp_buf_span(&text));
@@ -106,7 +107,7 @@ static void add_routes(struct lp_gateway *gw)
 	gw->router = lp_router_open(gw->scope);
 	add_route(gw, "/", on_root, gw);
 	add_pipelines(gw);
-	add_route(gw, "/stream/*", lp_media_serve, gw->node->media);
+	lp_gateway_kept_routes(gw);
 	add_route(gw, "/openapi.json", on_openapi, gw);
 	add_route(gw, "/healthz", on_health, gw);
 	lp_pipelines_openapi(&gw->openapi);
@@ -279,7 +280,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	node->gateway = gw;
 	if (read_public_url(gw, e) != LP_OK)
 		return e->code;
-	if (open_market(gw, e) != LP_OK)
+	if (open_market(gw, e) != LP_OK || lp_gateway_kept_open(gw, e) != LP_OK)
 		return e->code;
 	add_routes(gw);
 	return open_server(gw, e);
@@ -305,7 +306,7 @@ static void gateway_reload(struct lp_node *node)
 
 static int gateway_connections(const struct lp_node *node)
 {
-	return lp_server_connections(node->gateway->server);
+	return lp_server_connections(node->gateway->server) + lp_jobs_writing(node->gateway->kept);
 }
 
 static bool gateway_ready(struct lp_node *node, struct lp_buf *why)

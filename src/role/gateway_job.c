@@ -80,7 +80,7 @@ static int admit(void *self)
 	struct lp_gateway_job *j = self;
 
 	if (j->gw->n_jobs <= j->gw->max_jobs)
-		return SELECT;
+		return lp_gateway_keep(j, &j->err) == LP_OK && j->ex ? SELECT : SETTLE;
 	lp_fail(&j->err, LP_UNAVAILABLE, "this gateway carries %d jobs already, which is all that it takes",
 		j->gw->max_jobs);
 	return SETTLE;
@@ -557,6 +557,8 @@ static void on_done(void *self)
 	lp_metric_add(m, LP_M_JOBS, LP_LABELS("gateway", j->pipeline->name, lp_code_name(j->err.code)), 1);
 	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("gateway", j->pipeline->name), lp_task_age(&j->task));
 	log_line(j);
+	if (j->kept)
+		lp_kept_end(j->kept, j->err.code);
 
 	struct lp_scope *scope = j->scope;
 

@@ -14,6 +14,7 @@
 #define LPD_ROLE_GATEWAY_JOB_H
 
 #include <lpd/front/collect.h>
+#include <lpd/front/jobs.h>
 #include <lpd/front/relay.h>
 #include <lpd/front/stream.h>
 #include <lpd/io/task.h>
@@ -41,6 +42,7 @@ struct lp_gateway {
 	const struct lp_span *media_hosts;	/* -mediaHosts */
 	int n_media_hosts;
 	struct lp_buf openapi;		/* the document, made once */
+	struct lp_jobs *kept;		/* asynchronous and idempotent jobs */
 };
 
 struct lp_gateway_job {
@@ -48,7 +50,8 @@ struct lp_gateway_job {
 	struct lp_gateway *gw;
 	const struct lp_pipeline *pipeline;
 	struct lp_scope *scope, *attempt, *result;
-	struct lp_exchange *ex;		/* NULL: gone, or the reply has ended */
+	struct lp_exchange *ex;		/* NULL: gone, or the reply has ended; of a kept job its capture */
+	struct lp_kept *kept;		/* NULL: its reply is for its client alone */
 	struct lp_intake *intake;
 	const struct lp_request *request;	/* from ADMIT on */
 	struct lp_err err;		/* how the last try, or the job, went wrong; LP_OK: well */
@@ -93,6 +96,11 @@ extern const struct lp_machine lp_gateway_machine;
 
 /* A request came in on the pipeline's route: make the job and start it. */
 void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex);
+
+/* gateway_kept.c: the request is there; may go on with another exchange, or with none (nothing is left to do). */
+enum lp_code lp_gateway_keep(struct lp_gateway_job *j, struct lp_err *e);
+enum lp_code lp_gateway_kept_open(struct lp_gateway *gw, struct lp_err *e);
+void lp_gateway_kept_routes(struct lp_gateway *gw);
 
 /* gateway_send.c */
 enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e);

@@ -6,6 +6,7 @@
 #define LPD_BASE_ERR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum lp_code {
 #define X(NAME, code, status, fault, next, words) LP_##NAME,
@@ -32,6 +33,7 @@ int lp_code_status(enum lp_code code);
 enum lp_fault lp_code_fault(enum lp_code code);
 enum lp_next lp_code_next(enum lp_code code);
 const char *lp_code_words(enum lp_code code);
+bool lp_code_find(const char *name, enum lp_code *out);	/* the row of a stable code */
 
 /* What a human should read: the words given, else the table's. */
 const char *lp_err_words(const struct lp_err *e);

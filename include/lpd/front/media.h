@@ -33,8 +33,13 @@ struct lp_media_put {
 struct lp_span lp_media_keep(struct lp_scope *scope, struct lp_media *media, const struct lp_media_put *put);
 /* Forget everything kept under this id now (the job failed after all). */
 void lp_media_forget(struct lp_media *media, struct lp_span id);
+/* Everything kept under this id, in the order of its keeping. */
+void lp_media_each(struct lp_media *media, struct lp_span id,
+		   void (*row)(void *self, struct lp_span path, struct lp_span type, struct lp_spool *spool), void *self);
 /* GET handler for "/stream/" and everything below: Range-less, Content-Length, CORS open, 404 in words. */
 void lp_media_serve(void *media, struct lp_exchange *ex);
+/* How a medium is served, for others who keep some: CORS open, nothing that a browser would run. */
+void lp_media_send(struct lp_exchange *ex, struct lp_spool *spool, struct lp_span type);
 /* The spool kept at a path, for answering inline as a data URL; NULL: none.  Read it with lp_spool_read. */
 struct lp_media_item {
 	struct lp_span type;

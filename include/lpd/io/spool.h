@@ -41,6 +41,15 @@ struct lp_span lp_spool_head(const struct lp_spool *spool);
  * count once.  For what keeps a result longer than the job that brought it. */
 struct lp_spool *lp_spool_share(struct lp_scope *scope, struct lp_spool *spool);
 
+/* Bytes that lie in somebody's file already, from `at` on: ended, and counted in the budget as if written there.  The
+ * file is opened when first read, off the loop. */
+struct lp_spool_place {
+	const char *path;		/* copied */
+	int64_t at, size;
+};
+struct lp_spool *lp_spool_of_file(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget,
+				  const struct lp_spool_place *place);
+
 /* A reader lives in its own scope and keeps the spool's bytes alive beyond the spool's scope.  It may begin before
  * the end: then it gets what is there, an event when there is more, and what it peeked at is valid until the next
  * write. */

@@ -245,6 +245,23 @@ static void a_body_beyond_the_limit_is_broken(void **state)
 	assert_int_equal(lp_exchange_body(ex), LP_BODY_BROKEN);
 }
 
+/* Head and body in one packet: the handler, who knows the limit, comes after both. */
+static void a_body_that_came_whole_before_the_limit_is_held_against_it(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_exchange *ex = fake_request(&f->w, "POST", "/", -1);
+
+	lp_exchange_wire_body(ex, LP_SPAN("abcdef"));
+	lp_exchange_wire_body_end(ex);
+	fake_turn(&f->w);
+	assert_int_equal(lp_exchange_body(ex), LP_BODY_END);
+	lp_exchange_limit_body(ex, 6);
+	assert_int_equal(lp_exchange_body(ex), LP_BODY_END);
+	lp_exchange_limit_body(ex, 5);
+	assert_int_equal(lp_exchange_body(ex), LP_BODY_BROKEN);
+	assert_int_equal(lp_exchange_err(ex)->code, LP_TOO_LARGE);
+}
+
 static void an_announced_length_beyond_the_limit_breaks_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -440,6 +457,7 @@ int main(void)
 		T(a_scope_closed_from_above_says_nothing),
 		T(the_wire_is_asked_for_the_body_once_and_only_if_somebody_waits),
 		T(a_body_beyond_the_limit_is_broken),
+		T(a_body_that_came_whole_before_the_limit_is_held_against_it),
 		T(an_announced_length_beyond_the_limit_breaks_at_once),
 		T(a_handler_may_take_more_than_the_default),
 		T(a_body_that_stops_is_broken_but_not_while_nobody_reads),
