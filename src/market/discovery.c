@@ -15,6 +15,7 @@
 #include <lpd/base/assert.h>
 #include <lpd/io/grpc.h>
 #include <lpd/io/timer.h>
+#include <lpd/market/reach.h>
 #include <lpd/market/refusal.h>
 
 #define APART (200 * LP_MSEC)		/* two questions to one row, at least */
@@ -125,7 +126,8 @@ static int64_t next_after_answer(struct asker *a)
 	int64_t wait = spread(a->d, a->d->want.interval);
 
 	if (info && info->auth_token.present) {
-		int64_t left = (info->auth_token.expiration - RENEW) * LP_SEC - lp_wall(a->d->want.loop) - LP_SEC;
+		int64_t left = (lp_auth_token_left(&info->auth_token, lp_wall(a->d->want.loop) / LP_SEC) - RENEW - 1) *
+			       LP_SEC;
 
 		wait = left < wait ? left : wait;
 	}
@@ -155,6 +157,9 @@ static enum lp_code read_answer(struct asker *a, struct lp_orch_info *info, stru
 		return code;
 	if (!info->transcoder.len || lp_url_parse(a->asking, &url, info->transcoder, NULL) != LP_OK)
 		return lp_fail(e, LP_BAD_PEER, "the orchestrator names no address for jobs");
+	if (!lp_reach_may_name(&a->url, &url))
+		return lp_fail(e, LP_BAD_PEER, "the orchestrator names an address for jobs that is not its to give: "
+			       "%.*s", LP_ARG(info->transcoder));
 	if (!info->auth_token.present)
 		return lp_fail(e, LP_BAD_PEER, "the orchestrator gave no token");
 	if (!info->has_capabilities)

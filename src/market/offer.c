@@ -281,10 +281,21 @@ static void look_back(struct lp_offer *o, int64_t now)
 }
 
 /* Half open: this job is the one that is let through. */
-static void probe(struct lp_spell *s, int64_t now)
+static void probe(struct lp_roster *roster, struct lp_spell *s, struct lp_orch_try *t)
 {
-	if (s->step && s->until <= now)
-		s->probe_until = now + s->length;
+	if (!s->step || s->until > roster->now)
+		return;
+	if (!t->probe)
+		t->probe = ++roster->probes;
+	s->probe_until = roster->now + s->length;
+	s->probe = t->probe;
+}
+
+/* Whatever came of it: a client that left proves nothing.  Other jobs' ends are no end of the probe. */
+static void probe_over(struct lp_spell *s, const struct lp_orch_try *t)
+{
+	if (t->probe && s->probe == t->probe)
+		s->probe_until = 0;
 }
 
 static void count_in_flight(struct lp_offer *o, int n)
@@ -294,7 +305,7 @@ static void count_in_flight(struct lp_offer *o, int n)
 		o->pool->in_flight += n;
 }
 
-void lp_orch_begin(struct lp_roster *roster, const struct lp_orch_try *t)
+void lp_orch_begin(struct lp_roster *roster, struct lp_orch_try *t)
 {
 	struct lp_offer *o = lp_offer_get(t->orch, t->capability, t->model);
 
@@ -305,8 +316,9 @@ void lp_orch_begin(struct lp_roster *roster, const struct lp_orch_try *t)
 	}
 	t->orch->refs++;
 	count_in_flight(o, 1);
-	probe(&t->orch->suspended, roster->now);
-	probe(&o->suspended, roster->now);
+	t->probe = 0;
+	probe(roster, &t->orch->suspended, t);
+	probe(roster, &o->suspended, t);
 	if (t->orch->suspended.step)
 		lp_offers_judge(t->orch);
 	else
@@ -414,8 +426,8 @@ void lp_orch_end(struct lp_roster *roster, const struct lp_orch_try *t, const st
 		end_ok(o, outcome);
 	else
 		end_bad(roster, o, outcome->code);
-	/* The probe is over, whatever came of it: a client that left proves nothing. */
-	t->orch->suspended.probe_until = o->suspended.probe_until = 0;
+	probe_over(&t->orch->suspended, t);
+	probe_over(&o->suspended, t);
 	if (row || t->orch->suspended.step || t->orch->failures)
 		lp_offers_judge(t->orch);
 	else

@@ -2,6 +2,17 @@
 
 #include "wire.h"
 
+#define CENTURIES (INT64_C(1) << 33) /* seconds: 272 years */
+
+int64_t lp_auth_token_left(const struct lp_auth_token *token, int64_t now_seconds)
+{
+	if (token->expiration > now_seconds + CENTURIES)
+		return CENTURIES;
+	if (token->expiration < now_seconds - CENTURIES)
+		return -CENTURIES;
+	return token->expiration - now_seconds;
+}
+
 static Net__PriceInfo *of_price(struct lp_scope *scope, const struct lp_price_info *price)
 {
 	Net__PriceInfo *to = lp_new(scope, Net__PriceInfo);

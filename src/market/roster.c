@@ -263,7 +263,7 @@ bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t n
 	if (now - orch->answered_at < 2 * LP_MIN)
 		return true;
 	/* A token lives 30 minutes; one in its last three is renewed first (network-protocol 7.4). */
-	return orch->info.auth_token.expiration - 180 >= wall_now / LP_SEC;
+	return lp_auth_token_left(&orch->info.auth_token, wall_now / LP_SEC) >= 180;
 }
 
 struct lp_span lp_roster_min_runner(const struct lp_roster *roster, uint32_t capability, struct lp_span model)

@@ -24,6 +24,7 @@ struct lp_spell {
 	int64_t until, length;
 	int step;		/* 0: none; how often in a row */
 	int64_t probe_until;	/* one job is on its way to see; nobody else until it ends or this; 0: none is */
+	uint64_t probe;		/* the number of that job's try */
 };
 
 /* How many jobs of ours an offer takes, as far as it has told.  "Full" says: as many as run now.  From then on
@@ -96,7 +97,7 @@ struct lp_roster {
 	int n, cap, n_reached;
 	struct lp_agenda stale;
 	const struct lp_perf *perf;
-	uint64_t offers_made;
+	uint64_t offers_made, probes;
 	int64_t now;				/* as last handed in */
 };
 

@@ -303,7 +303,7 @@ static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struc
 
 	stop_waiting(j);
 	j->attempt = lp_scope_open(j->scope, "try");
-	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model };
+	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model, 0 };
 	lp_orch_begin(j->gw->roster, &j->at);
 	if (waited)
 		let_next_look(j->gw, &j->at);	/* there may be room for more */
@@ -328,7 +328,7 @@ static int choose(void *self)
 		return LP_AWAIT(SELECT);
 	orch = lp_roster_choose(j->gw->roster, &ask, &choice);
 	memcpy(j->rejected, choice.rejected, sizeof(j->rejected));
-	if (!orch || stands_behind(j, &(struct lp_orch_try){ orch, ask.capability, ask.model }))
+	if (!orch || stands_behind(j, &(struct lp_orch_try){ orch, ask.capability, ask.model, 0 }))
 		return nobody(j, &ask);
 	if (terms_end(j, orch)) {
 		stop_waiting(j);

@@ -25,6 +25,8 @@ struct fake_orch {
 	const char *models[8];		/* "pipeline/model" ..., NULL */
 	bool mute;			/* GetOrchestrator fails */
 	int64_t token_life;		/* seconds; 0: 1800 */
+	int64_t token_end;		/* 0: after its life; else this, whatever the time is */
+	const char *transcoder;		/* what it says it is reached by; NULL: uri */
 	int status;			/* of jobs; 0: 200 */
 	int refusals;			/* only the first so many are answered with status; 0: all */
 	const char *body, *type;	/* of the answer; type NULL: application/json */
@@ -57,7 +59,8 @@ static inline void fake_info(struct fake_orch *o, struct lp_scope *scope, struct
 	static const char nobody[20];
 	int64_t life = o->token_life ? o->token_life : 1800;
 
-	*info = (struct lp_orch_info){ .transcoder = lp_span(o->uri), .address = { nobody, 20 },
+	*info = (struct lp_orch_info){ .transcoder = lp_span(o->transcoder ? o->transcoder : o->uri),
+				       .address = { nobody, 20 },
 				       .has_capabilities = true };
 	lp_capabilities_init(&info->capabilities, scope, LP_SPAN("0.9.1"));
 	info->capabilities.has_constraints = true;
@@ -72,7 +75,7 @@ static inline void fake_info(struct fake_orch *o, struct lp_scope *scope, struct
 		.present = true,
 		.token = lp_span(lp_fmt(scope, "token-%025d-%d", 0, ++o->tokens)),
 		.session_id = LP_SPAN("0a1b2c3d"),
-		.expiration = lp_wall(o->loop) / LP_SEC + life,
+		.expiration = o->token_end ? o->token_end : lp_wall(o->loop) / LP_SEC + life,
 	};
 }
 

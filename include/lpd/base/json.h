@@ -12,7 +12,7 @@
 #include <lpd/base/err.h>
 #include <lpd/base/scope.h>
 
-/* Depth is bounded (jansson: 2048; here 64), duplicate keys: the last wins, as in Go.  The tree lives as
+/* Depth is bounded (jansson: 2048; here 64), and so are values (100,000), duplicate keys: the last wins, as in Go.  The tree lives as
  * long as the scope.  Any JSON value is taken; trailing bytes are refused.  LP_BAD_REQUEST with where. */
 enum lp_code lp_json_parse(struct lp_scope *scope, json_t **out, struct lp_span text, struct lp_err *e) LP_MUST_USE;
 

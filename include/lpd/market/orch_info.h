@@ -10,8 +10,11 @@ struct lp_auth_token {
 	bool present;
 	struct lp_span token;		/* 32 bytes of HMAC */
 	struct lp_span session_id;	/* 8 hex digits */
-	int64_t expiration;		/* unix seconds */
+	int64_t expiration;		/* unix seconds; as the peer says, so any number at all */
 };
+/* Seconds for which it is good; negative: it is over.  What is centuries away is cut, so that times can be made of
+ * it without care. */
+int64_t lp_auth_token_left(const struct lp_auth_token *token, int64_t now_seconds);
 
 struct lp_price_info {
 	bool present;

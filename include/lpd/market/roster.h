@@ -75,8 +75,9 @@ struct lp_orch_try {
 	struct lp_orch *orch;
 	uint32_t capability;
 	struct lp_span model;
+	uint64_t probe;			/* set by begin: it is the one let through to see; 0: it is not */
 };
-void lp_orch_begin(struct lp_roster *roster, const struct lp_orch_try *t);
+void lp_orch_begin(struct lp_roster *roster, struct lp_orch_try *t);
 struct lp_orch_outcome {
 	enum lp_code code;
 	int64_t took;			/* microseconds */

@@ -77,6 +77,40 @@ static void depth_is_bounded_at_64(void **state)
 	assert_int_equal(lp_json_parse(scope, &json, lp_span_of(text, 104), &e), LP_OK);
 }
 
+/* n values in an array, the array itself being one of them. */
+static enum lp_code parse_many(const char *value, int n, struct lp_err *e)
+{
+	struct lp_buf text = { 0 };
+	json_t *json;
+
+	lp_buf_add_char(&text, '[');
+	for (int i = 1; i < n; i++) {
+		if (i > 1)
+			lp_buf_add_char(&text, ',');
+		lp_buf_add_text(&text, value);
+	}
+	lp_buf_add_char(&text, ']');
+	enum lp_code code = lp_json_parse(scope, &json, lp_buf_span(&text), e);
+	lp_buf_clear(&text);
+	return code;
+}
+
+static void values_are_bounded_at_a_hundred_thousand(void **state)
+{
+	struct lp_err e;
+
+	(void)state;
+	assert_int_equal(parse_many("1", 100000, &e), LP_OK);
+	assert_int_equal(parse_many("1", 100001, &e), LP_BAD_REQUEST);
+	assert_string_equal(lp_err_words(&e), "the JSON holds more than 100000 values");
+	assert_int_equal(parse_many("{}", 100000, &e), LP_OK);
+	assert_int_equal(parse_many("{}", 100001, &e), LP_BAD_REQUEST);
+	assert_int_equal(parse_many("{\"a\":[1]}", 33334, &e), LP_OK);
+	assert_int_equal(parse_many("{\"a\":[1]}", 33335, &e), LP_BAD_REQUEST);
+	/* What stands in a string is no value. */
+	assert_int_equal(parse_many("\"[,,,,,,,,,,,,\\\",,,,{\"", 90000, &e), LP_OK);
+}
+
 static void members_are_found_without_case_but_an_exact_match_wins(void **state)
 {
 	(void)state;
@@ -148,6 +182,7 @@ int main(void)
 		cmocka_unit_test(any_value_is_taken_and_a_later_key_wins),
 		cmocka_unit_test(malformed_text_is_a_bad_request_that_says_where),
 		cmocka_unit_test(depth_is_bounded_at_64),
+		cmocka_unit_test(values_are_bounded_at_a_hundred_thousand),
 		cmocka_unit_test(members_are_found_without_case_but_an_exact_match_wins),
 		cmocka_unit_test(writing_is_that_of_gos_encoder),
 		cmocka_unit_test(fractions_are_written_shortest),

@@ -284,6 +284,39 @@ static void a_short_token_is_renewed_before_its_last_minutes(void **state)
 	assert_true(lp_orch_token_fresh(row(w, 0), lp_wall(w->real.loop), lp_mono(w->real.loop)));
 }
 
+static void a_token_that_ends_at_the_end_of_time_is_a_token(void **state)
+{
+	static const int64_t ends[] = { INT64_MAX, INT64_MAX / LP_SEC + 181, INT64_MIN };
+	struct world *w = *state;
+
+	for (int i = 0; i < 3; i++)
+		w->o[i].token_end = ends[i];
+	discover_fakes(w, 3, 10 * LP_MIN, 0);
+	first_round(w);
+	real_loop_run_for(&w->real, 100 * LP_MSEC);
+	for (int i = 0; i < 3; i++) {
+		int64_t later = lp_mono(w->real.loop) + LP_HOUR;	/* not "just come" any more */
+
+		assert_int_equal(w->o[i].questions, 1);
+		assert_int_equal(lp_orch_token_fresh(row(w, i), lp_wall(w->real.loop), later), ends[i] > 0);
+	}
+}
+
+static void an_address_for_jobs_that_is_not_its_to_give_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	w->o[0].transcoder = "unix:/run/docker.sock";
+	w->o[1].transcoder = "http://169.254.169.254/latest";
+	w->o[2].transcoder = "http://localhost:5935";	/* it is on this machine itself: it may */
+	discover_fakes(w, 3, LP_MIN, 0);
+	first_round(w);
+	assert_null(lp_orch_info(row(w, 0)));
+	assert_null(lp_orch_info(row(w, 1)));
+	assert_non_null(lp_orch_info(row(w, 2)));
+	assert_non_null(strstr(lp_buf_text(&w->lines), "not its to give: unix:/run/docker.sock"));
+}
+
 static void a_gateway_may_close_while_it_asks(void **state)
 {
 	struct world *w = *state;
@@ -308,6 +341,8 @@ int main(void)
 		T(an_old_answer_is_asked_for_anew),
 		T(one_that_left_is_not_told),
 		T(a_short_token_is_renewed_before_its_last_minutes),
+		T(a_token_that_ends_at_the_end_of_time_is_a_token),
+		T(an_address_for_jobs_that_is_not_its_to_give_is_refused),
 		T(a_gateway_may_close_while_it_asks),
 	};
 

@@ -89,7 +89,7 @@ static int64_t chance(struct world *w)
 
 static void try(struct world *w, struct lp_orch *o, enum lp_code code)
 {
-	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { o, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 
 	/* The roster learns the time from the choice. */
@@ -287,7 +287,7 @@ static void after_full_the_crowd_is_let_in_one_by_one(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 
 	try(w, a, LP_NO_CAPACITY);
@@ -305,7 +305,7 @@ static void after_full_the_crowd_is_let_in_one_by_one(void **state)
 /* n jobs under way there. */
 static void begin(struct world *w, struct lp_orch *o, int n)
 {
-	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { o, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 
 	choose(w, &choice);
@@ -315,7 +315,7 @@ static void begin(struct world *w, struct lp_orch *o, int n)
 
 static void end(struct world *w, struct lp_orch *o, int n, enum lp_code code)
 {
-	const struct lp_orch_try t = { o, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { o, T2I, LP_SPAN("m"), 0 };
 
 	for (int i = 0; i < n; i++)
 		lp_orch_end(w->roster, &t, &(struct lp_orch_outcome){ .code = code, .now = w->now });
@@ -383,7 +383,7 @@ static void many_refusals_at_once_count_as_one(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 
 	choose(w, &choice);
@@ -433,7 +433,7 @@ static void half_open_lets_one_job_through(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 	int64_t first;
 
@@ -455,7 +455,7 @@ static void a_probe_that_runs_long_lets_others_follow(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_choice choice;
 
 	try(w, a, LP_RESET);
@@ -485,6 +485,30 @@ static void a_probe_whose_client_left_proves_nothing(void **state)
 	assert_ptr_equal(choose(w, &choice), a);	/* half open still: the next one may see */
 	try(w, a, LP_RESET);
 	assert_in_range(chance(w) - w->now, 3 * LP_SEC, 5 * LP_SEC);
+}
+
+static void the_end_of_another_job_is_not_the_end_of_the_probe(void **state)
+{
+	static const enum lp_code faults[] = { LP_RESET, LP_PEER_ERROR };	/* of the row, of the offer */
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1");
+	struct lp_choice choice;
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		struct lp_orch_try old = { a, T2I, LP_SPAN("m"), 0 }, seeing = old;
+
+		choose(w, &choice);
+		lp_orch_begin(w->roster, &old);
+		try(w, a, faults[i]);
+		w->now = chance(w);
+		assert_ptr_equal(choose(w, &choice), a);
+		lp_orch_begin(w->roster, &seeing);
+		lp_orch_end(w->roster, &old, &(struct lp_orch_outcome){ .code = LP_GONE, .now = w->now });
+		assert_null(choose(w, &choice));
+		lp_orch_end(w->roster, &seeing, &(struct lp_orch_outcome){ .code = LP_GONE, .now = w->now });
+		assert_ptr_equal(choose(w, &choice), a);
+		try(w, a, LP_OK);
+	}
 }
 
 static void the_faults_of_clients_and_ours_count_for_nothing(void **state)
@@ -591,7 +615,7 @@ static void a_row_in_use_outlives_its_removal(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_roster_count count;
 	struct lp_choice choice;
 
@@ -609,7 +633,7 @@ static void counts_follow_the_jobs(void **state)
 {
 	struct world *w = *state;
 	struct lp_orch *a = orch(w, "https://a:1");
-	const struct lp_orch_try t = { a, T2I, LP_SPAN("m") };
+	struct lp_orch_try t = { a, T2I, LP_SPAN("m"), 0 };
 	struct lp_roster_count count;
 	struct lp_choice choice;
 
@@ -655,6 +679,7 @@ int main(void)
 		T(half_open_lets_one_job_through),
 		T(a_probe_that_runs_long_lets_others_follow),
 		T(a_probe_whose_client_left_proves_nothing),
+		T(the_end_of_another_job_is_not_the_end_of_the_probe),
 		T(the_faults_of_clients_and_ours_count_for_nothing),
 		T(a_lost_result_is_forgiven_once),
 		T(only_good_jobs_are_scored),
