@@ -1,7 +1,7 @@
 /* market/reach - from how far away a host can be reached, and whether an orchestrator may send our jobs there.
  *
  * An orchestrator names the address for its jobs.  One that we know by a public address must not make us knock at
- * doors of our own machine or network, which are open to nobody but us (docs/decisions).  Pure. */
+ * doors of our own machine or network, which are open to nobody but us (docs/decisions). */
 #ifndef LPD_MARKET_REACH_H
 #define LPD_MARKET_REACH_H
 
