@@ -137,10 +137,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
 			     nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
+	struct lp_h2 *h2 = user;
+
 	(void)name;
 	(void)value;
 	(void)flags;
-	(void)user;
+	h2->head.refused = true;
 	nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
@@ -163,7 +165,7 @@ void lp_h2_head_clear(struct lp_h2_head *head)
 	}
 	head->n = 0;
 	head->size = 0;
-	head->too_large = false;
+	head->too_large = head->refused = false;
 	if (head->cap > HEAD_KEPT)
 		free_head(head);
 }

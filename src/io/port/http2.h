@@ -44,6 +44,7 @@ struct lp_h2_head {
 	int n, cap;
 	size_t size;			/* as SETTINGS_MAX_HEADER_LIST_SIZE counts */
 	bool too_large;
+	bool refused;			/* nghttp2 will not tell of its end */
 };
 
 struct lp_h2 {

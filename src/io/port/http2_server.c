@@ -8,12 +8,8 @@
 #include <lpd/base/mem.h>
 #include <lpd/io/timer.h>
 
-#include "bucket.h"
-#include "http2.h"
-#include "http_head.h"
-#include "wires.h"
+#include "http2_server.h"
 
-#define TARGET_MAX (8 * 1024)
 #define STOP_TIME (300 * LP_MSEC)
 #define DRAIN_TIME LP_SEC	/* from the first GOAWAY to the final one, when the peer answers no ping */
 
@@ -22,54 +18,26 @@
 #define BURST_PER_STREAM 16
 #define RATE_PER_STREAM 4
 
-struct server {
-	struct lp_h2 h2;		/* first: nghttp2's callbacks get it */
-	struct lp_server_conn_want want;
-	struct lp_server_limits limits;
-	struct lp_list streams;
-	int n_streams;
-	bool draining, final_sent, ended;
-	struct lp_ready closed;
-	struct lp_timer timer;
-	struct lp_bucket bucket;
-	int64_t head_since;		/* a head, or the preface, is awaited since then; 0: neither */
-	int64_t idle_since, stop_at;	/* stop_at: the first stream's; 0: none */
-};
-
-struct stream {
-	struct lp_link link;
-	struct server *server;
-	struct lp_exchange *ex;		/* NULL: refused, or the exchange let go */
-	struct lp_h2_out out;
-	struct lp_header *trailers;	/* one block with their text */
-	int n_trailers;
-	int32_t id;
-	bool head_request, bodyless;	/* no DATA may follow our HEADERS */
-	bool replied;			/* END_STREAM has been framed */
-	bool received;			/* END_STREAM has come */
-	int64_t last_sent, stop_at;	/* stop_at: replied early, its request is read so long; 0: not so */
-};
-
 /* ---- limits ---- */
 
-static void count_refused(struct server *server, const char *reason)
+void lp_h2_server_refused(struct lp_h2_server *server, const char *reason)
 {
 	if (server->want.metrics)
 		lp_metric_add(server->want.metrics, LP_M_HTTP_REFUSED, LP_LABELS(reason), 1);
 }
 
 /* One more frame that an attacker sends cheaply. */
-static void charge(struct server *server)
+static void charge(struct lp_h2_server *server)
 {
 	if (lp_bucket_take(&server->bucket, lp_mono(server->want.loop)))
 		return;
 	if (!server->h2.dead)
-		count_refused(server, "flood");
+		lp_h2_server_refused(server, "flood");
 	server->h2.dead = true;
 	nghttp2_session_terminate_session(server->h2.session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void take_limits(struct server *server)
+static void take_limits(struct lp_h2_server *server)
 {
 	int64_t streams = server->want.limits->streams;
 
@@ -77,283 +45,38 @@ static void take_limits(struct server *server)
 	lp_bucket_init(&server->bucket, lp_mono(server->want.loop), streams * BURST_PER_STREAM, streams * RATE_PER_STREAM);
 }
 
-/* ---- streams ---- */
-
-static struct stream *stream_open(struct server *server, int32_t id)
-{
-	struct stream *stream = lp_mem_zeroed(1, sizeof(*stream));
-
-	stream->server = server;
-	stream->id = id;
-	stream->out.stream = stream;
-	stream->last_sent = lp_mono(server->want.loop);
-	lp_list_add(&server->streams, &stream->link);
-	server->n_streams++;
-	nghttp2_session_set_stream_user_data(server->h2.session, id, stream);
-	return stream;
-}
-
-static void stream_free(struct stream *stream)
-{
-	struct server *server = stream->server;
-
-	lp_link_out(&stream->link);
-	server->n_streams--;
-	server->idle_since = lp_mono(server->want.loop);
-	lp_h2_out_cut(&stream->out);
-	lp_mem_free(stream->trailers);
-	lp_mem_free(stream);
-}
-
-static void stream_gone(struct stream *stream, enum lp_code why, const char *words)
-{
-	struct lp_exchange *ex = stream->ex;
-
-	stream->ex = NULL;
-	if (ex)
-		lp_exchange_wire_gone(ex, why, words);
-}
-
-static void stream_reset(struct stream *stream, uint32_t error)
-{
-	nghttp2_submit_rst_stream(stream->server->h2.session, NGHTTP2_FLAG_NONE, stream->id, error);
-	lp_h2_dirty(&stream->server->h2);
-}
-
-/* ---- what the exchange asks of its stream ---- */
-
-static void on_consumed(void *self, size_t n)
-{
-	struct stream *stream = self;
-
-	if (!n)
-		return;		/* "send me the body": an h2 client does so anyway */
-	nghttp2_session_consume_stream(stream->server->h2.session, stream->id, n);
-	lp_h2_dirty(&stream->server->h2);
-}
-
-static void send_head(struct stream *stream, int status, int64_t length, struct lp_headers headers)
-{
-	struct server *server = stream->server;
-	const char digits[3] = { (char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10) };
-	struct lp_h2_fields fields;
-
-	lp_h2_fields_init(&fields, headers.n + 3);
-	lp_h2_fields_add(&fields, LP_SPAN(":status"), lp_span_of(digits, sizeof(digits)), false);
-	lp_h2_fields_add_all(&fields, headers);
-	lp_h2_fields_add(&fields, LP_SPAN("date"), lp_http_date(server->want.date, lp_wall(server->want.loop)), false);
-	if (length >= 0 && status != 204)
-		lp_h2_fields_add_length(&fields, length);
-	stream->bodyless = stream->head_request || length == 0 || status == 204 || status == 304;
-	nghttp2_data_provider body = lp_h2_provider(&stream->out);
-	nghttp2_submit_response(server->h2.session, stream->id, fields.at, fields.n, stream->bodyless ? NULL : &body);
-	lp_h2_fields_clear(&fields);
-	lp_h2_dirty(&server->h2);
-}
-
-static void on_head(void *self, int status, int64_t length, struct lp_headers headers)
-{
-	send_head(self, status, length, headers);
-}
-
-static void resume(struct stream *stream)
-{
-	/* Fails when the stream does not wait, which is fine. */
-	nghttp2_session_resume_data(stream->server->h2.session, stream->id);
-	lp_h2_dirty(&stream->server->h2);
-}
-
-static void on_data(void *self, struct lp_span bytes)
-{
-	struct stream *stream = self;
-
-	if (stream->bodyless || stream->out.ended || !bytes.len)
-		return;
-	if (!lp_h2_out_left(&stream->out))
-		stream->last_sent = lp_mono(stream->server->want.loop);
-	lp_h2_out_add(&stream->out, bytes);
-	resume(stream);
-}
-
-/* Trailers wait until the last byte is framed. */
-static void keep_trailers(struct stream *stream, struct lp_headers trailers)
-{
-	size_t size = (size_t)trailers.n * sizeof(struct lp_header);
-	size_t text = size;
-
-	for (int i = 0; i < trailers.n; i++)
-		size += trailers.at[i].name.len + trailers.at[i].value.len;
-	stream->trailers = lp_mem_get(size);
-	char *at = (char *)stream->trailers + text;
-	for (int i = 0; i < trailers.n; i++) {
-		const struct lp_header *from = &trailers.at[i];
-		struct lp_header *to = &stream->trailers[i];
-
-		*to = (struct lp_header){ { at, from->name.len }, { at + from->name.len, from->value.len }, from->secret };
-		memcpy(at, from->name.at, from->name.len);
-		at += from->name.len;
-		if (from->value.len)
-			memcpy(at, from->value.at, from->value.len);
-		at += from->value.len;
-	}
-	stream->n_trailers = trailers.n;
-}
-
-static void on_end(void *self, struct lp_headers trailers)
-{
-	struct stream *stream = self;
-
-	if (stream->bodyless || stream->out.ended)
-		return;
-	stream->out.ended = true;
-	stream->out.trailers = trailers.n > 0;
-	if (trailers.n > 0)
-		keep_trailers(stream, trailers);
-	resume(stream);
-}
-
-static void send_trailers(void *self)
-{
-	struct stream *stream = self;
-	struct lp_h2_fields fields;
-
-	lp_h2_fields_init(&fields, stream->n_trailers);
-	lp_h2_fields_add_all(&fields, (struct lp_headers){ stream->trailers, stream->n_trailers });
-	nghttp2_submit_trailer(stream->server->h2.session, stream->id, fields.at, fields.n);
-	lp_h2_fields_clear(&fields);
-}
-
-static size_t on_room_asked(const void *self)
-{
-	const struct stream *stream = self;
-
-	return lp_h2_out_room(&stream->out);
-}
-
-static void on_room(void *self)
-{
-	struct stream *stream = self;
-
-	if (stream->ex)
-		lp_exchange_wire_room(stream->ex);
-}
-
-static void on_abort(void *self, enum lp_code why)
-{
-	struct stream *stream = self;
-
-	stream->ex = NULL;
-	lp_h2_out_cut(&stream->out);
-	stream_reset(stream, why == LP_TIMEOUT || why == LP_DEADLINE ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
-}
-
-static const struct lp_exchange_wire wire = {
-	.consumed = on_consumed,
-	.head = on_head,
-	.data = on_data,
-	.end = on_end,
-	.room = on_room_asked,
-	.abort = on_abort,
-};
-
 /* ---- what comes from the peer ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-	struct server *server = user;
+	struct lp_h2_server *server = user;
 
 	(void)session;
 	lp_h2_head_clear(&server->h2.head);
 	server->head_since = lp_mono(server->want.loop);
+	server->head_id = frame->hd.stream_id;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		stream_open(server, frame->hd.stream_id);
+		lp_h2_stream_open(server, frame->hd.stream_id);
 	return 0;
 }
 
-/* An answer of the transport's own, for a request that becomes no exchange. */
-static void refuse(struct stream *stream, int status, const char *reason)
+static void on_headers(struct lp_h2_server *server, const nghttp2_frame *frame)
 {
-	count_refused(stream->server, reason);
-	send_head(stream, status, 0, (struct lp_headers){ NULL, 0 });
-}
-
-/* :authority takes the place of host, and of the last pseudo-header. */
-static struct lp_headers with_host(struct lp_h2_head *head)
-{
-	struct lp_headers fields = lp_h2_head_fields(head);
-	struct lp_span authority = lp_h2_head_pseudo(head, ":authority");
-	struct lp_header *first = head->at + (head->n - fields.n);
-
-	if (!authority.at)
-		return fields;
-	for (int i = 0; i < fields.n; i++) {
-		if (lp_span_is(first[i].name, "host")) {
-			first[i].value = authority;
-			return fields;
-		}
-	}
-	first--;	/* there are at least three pseudo-headers */
-	*first = (struct lp_header){ LP_SPAN("host"), authority, false };
-	return (struct lp_headers){ first, fields.n + 1 };
-}
-
-static void open_exchange(struct server *server, struct stream *stream)
-{
-	struct lp_h2_head *in = &server->h2.head;
-	struct lp_exchange_head head = {
-		.method = lp_h2_head_pseudo(in, ":method"),
-		.target = lp_h2_head_pseudo(in, ":path"),
-		.no_body = stream->received,
-		.h2 = true,
-		.tls = lp_conn_is_tls(server->h2.conn),
-		.peer = lp_conn_peer(server->h2.conn),
-	};
-
-	if (in->too_large) {
-		refuse(stream, 431, "headers");
-		return;
-	}
-	if (!head.target.at) {		/* CONNECT */
-		refuse(stream, 501, "connect");
-		return;
-	}
-	if (head.target.len > TARGET_MAX) {
-		refuse(stream, 414, "target");
-		return;
-	}
-	stream->out.on_room = on_room;
-	stream->out.on_end = send_trailers;
-	stream->head_request = lp_span_is(head.method, "HEAD");
-	head.headers = with_host(in);
-	head.length = lp_h2_head_length(head.headers);
-	if (stream->received)
-		head.length = 0;
-	stream->ex = lp_exchange_wire_open(server->want.scope, server->want.owner, &wire, stream, &head);
-}
-
-static void request_ended(struct stream *stream)
-{
-	stream->received = true;
-	if (stream->ex)
-		lp_exchange_wire_body_end(stream->ex);
-}
-
-static void on_headers(struct server *server, const nghttp2_frame *frame)
-{
-	struct stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
+	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
 	bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
 	server->head_since = 0;
+	server->head_id = 0;
 	if (stream && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		stream->received = last;
-		open_exchange(server, stream);
+		lp_h2_stream_request(server, stream);
 	} else if (stream && last) {
-		request_ended(stream);		/* a request's trailers mean nothing to us */
+		lp_h2_stream_received(stream);		/* a request's trailers mean nothing to us */
 	}
 	lp_h2_head_clear(&server->h2.head);
 }
 
-static void send_final(struct server *server)
+static void send_final(struct lp_h2_server *server)
 {
 	if (server->final_sent)
 		return;
@@ -363,13 +86,13 @@ static void send_final(struct server *server)
 	lp_h2_dirty(&server->h2);
 }
 
-static void on_data_frame(struct server *server, const nghttp2_frame *frame)
+static void on_data_frame(struct lp_h2_server *server, const nghttp2_frame *frame)
 {
-	struct stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
+	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(server->h2.session, frame->hd.stream_id);
 
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
 		if (stream)
-			request_ended(stream);
+			lp_h2_stream_received(stream);
 	} else if (frame->hd.length == 0) {
 		charge(server);
 	}
@@ -377,7 +100,7 @@ static void on_data_frame(struct server *server, const nghttp2_frame *frame)
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-	struct server *server = user;
+	struct lp_h2_server *server = user;
 
 	(void)session;
 	switch (frame->hd.type) {
@@ -408,16 +131,19 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
+	struct lp_h2_server *server = user;
+
 	(void)session;
-	(void)frame;
 	(void)error;
-	charge(user);
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		server->h2.head.refused = true;
+	charge(server);
 	return 0;
 }
 
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len, void *user)
 {
-	struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
 
 	(void)flags;
 	(void)user;
@@ -439,7 +165,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 		charge(user);	/* our own resets too: a peer may provoke them */
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
-	struct stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	if (!stream)
 		return 0;
 	stream->last_sent = lp_mono(stream->server->want.loop);
@@ -458,17 +184,19 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *user)
 {
-	struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	struct lp_h2_server *server = user;
 
-	(void)user;
+	if (id == server->head_id)
+		server->h2.head.refused = true;		/* its trailers were on their way */
 	if (!stream)
 		return 0;
 	if (stream->replied && stream->ex)
 		lp_exchange_wire_done(stream->ex);
 	else
-		stream_gone(stream, LP_GONE, lp_h2_error_words(error));
+		lp_h2_stream_gone(stream, LP_GONE, lp_h2_error_words(error));
 	nghttp2_session_set_stream_user_data(session, id, NULL);
-	stream_free(stream);
+	lp_h2_stream_free(stream);
 	return 0;
 }
 
@@ -476,7 +204,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 
 static void run_closed(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 	void (*on_closed)(void *) = server->want.on_closed;
 	void *owner = server->want.self;
 
@@ -485,18 +213,18 @@ static void run_closed(void *self)
 }
 
 /* All streams end, the conn goes: nghttp2 would not call back for them (research: trap 4). */
-static void end_all(struct server *server, enum lp_code why, const char *words)
+static void end_all(struct lp_h2_server *server, enum lp_code why, const char *words)
 {
 	server->ended = true;
 	lp_timer_clear(&server->timer);
-	lp_list_each(&server->streams, stream, struct stream, link) {
-		stream_gone(stream, why, words);
-		stream_free(stream);
+	lp_list_each(&server->streams, stream, struct lp_h2_stream, link) {
+		lp_h2_stream_gone(stream, why, words);
+		lp_h2_stream_free(stream);
 	}
 	lp_h2_close(&server->h2);
 }
 
-static void end(struct server *server, enum lp_code why, const char *words, bool orderly)
+static void end(struct lp_h2_server *server, enum lp_code why, const char *words, bool orderly)
 {
 	if (server->ended)
 		return;
@@ -514,7 +242,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void arm(struct server *server)
+static void arm(struct lp_h2_server *server)
 {
 	const struct lp_server_limits *l = &server->limits;
 	int64_t now = lp_mono(server->want.loop);
@@ -534,12 +262,23 @@ static void arm(struct server *server)
 		lp_timer_set(&server->timer, server->want.loop, due - now);
 }
 
+/* nghttp2 tells of a head's end only when it liked the head: the deadline would end a healthy connection.  One
+ * who draws a refused head out for ever has no more than an idle connection, which ends as such. */
+static void forget_refused_head(struct lp_h2_server *server)
+{
+	if (!server->head_id || !server->h2.head.refused)
+		return;
+	server->head_since = 0;
+	server->head_id = 0;
+}
+
 static void after(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 
 	if (server->ended)
 		return;
+	forget_refused_head(server);
 	bool over = !nghttp2_session_want_read(server->h2.session) && !nghttp2_session_want_write(server->h2.session);
 	if (over || (server->h2.dead && !nghttp2_session_want_write(server->h2.session)))
 		end(server, LP_GONE, "the connection ended", true);
@@ -548,25 +287,25 @@ static void after(void *self)
 }
 
 /* A stream whose client opens no window holds its exchange for nothing; one that was answered early ends. */
-static void end_stalled(struct server *server, int64_t now)
+static void end_stalled(struct lp_h2_server *server, int64_t now)
 {
 	server->stop_at = 0;
-	lp_list_each(&server->streams, stream, struct stream, link) {
+	lp_list_each(&server->streams, stream, struct lp_h2_stream, link) {
 		if (stream->stop_at && stream->stop_at <= now)
-			stream_reset(stream, NGHTTP2_NO_ERROR);
+			lp_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
 		else if (stream->stop_at)
 			server->stop_at = server->stop_at ? earlier(server->stop_at, stream->stop_at) : stream->stop_at;
 		if (lp_h2_out_left(&stream->out) && now - stream->last_sent >= server->limits.write_stall) {
-			stream_gone(stream, LP_GONE, "the client does not read");
+			lp_h2_stream_gone(stream, LP_GONE, "the client does not read");
 			lp_h2_out_cut(&stream->out);
-			stream_reset(stream, NGHTTP2_CANCEL);
+			lp_h2_stream_reset(stream, NGHTTP2_CANCEL);
 		}
 	}
 }
 
 static void drain(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 
 	if (server->draining || server->ended)
 		return;
@@ -581,13 +320,13 @@ static void drain(void *self)
 
 static void fire(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 	const struct lp_server_limits *l = &server->limits;
 	struct lp_conn *conn = server->h2.conn;
 	int64_t now = lp_mono(server->want.loop);
 
 	if (server->head_since && now - server->head_since >= l->header_time) {
-		count_refused(server, "slow");
+		lp_h2_server_refused(server, "slow");
 		end(server, LP_SLOW_REQUEST, "the head did not come in time", true);
 		return;
 	}
@@ -613,7 +352,7 @@ static void on_open(void *self)
 
 static void on_bytes(void *self, struct lp_span bytes)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 
 	if (!server->ended)
 		lp_h2_receive(&server->h2, bytes);
@@ -621,7 +360,7 @@ static void on_bytes(void *self, struct lp_span bytes)
 
 static void on_conn_room(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 
 	lp_h2_dirty(&server->h2);
 }
@@ -640,7 +379,7 @@ static const struct lp_conn_user conn_user = {
 
 /* ---- what server.c asks ---- */
 
-static void session_open(struct server *server)
+static void session_open(struct lp_h2_server *server)
 {
 	nghttp2_session_callbacks *callbacks = lp_h2_callbacks();
 	nghttp2_option *option = lp_h2_options();
@@ -660,7 +399,7 @@ static void session_open(struct server *server)
 
 void *lp_http2_server_open(const struct lp_server_conn_want *want, struct lp_conn *conn, struct lp_span first)
 {
-	struct server *server = lp_mem_zeroed(1, sizeof(*server));
+	struct lp_h2_server *server = lp_mem_zeroed(1, sizeof(*server));
 
 	server->want = *want;
 	lp_list_init(&server->streams);
@@ -670,6 +409,7 @@ void *lp_http2_server_open(const struct lp_server_conn_want *want, struct lp_con
 	server->head_since = server->idle_since = lp_mono(want->loop);
 	server->h2.after = after;
 	server->h2.self = server;
+	server->peer = lp_strdup(want->scope, lp_span(lp_conn_peer(conn)));
 	lp_h2_open(&server->h2, want->loop, conn);
 	session_open(server);
 	lp_h2_settings(&server->h2, server->limits.streams, LP_H2_STREAM_WINDOW, server->limits.header_bytes);
@@ -683,7 +423,7 @@ void *lp_http2_server_open(const struct lp_server_conn_want *want, struct lp_con
 
 static void close_now(void *self)
 {
-	struct server *server = self;
+	struct lp_h2_server *server = self;
 
 	lp_unready(&server->closed);
 	if (!server->ended) {
