@@ -1,6 +1,7 @@
 /* gRPC as a server, over exchanges (network-protocol 2.4).
  *
  * The outcome travels in trailers; nothing is sent before there is something to say. */
+#include <lpd/base/assert.h>
 #include <lpd/io/timer.h>
 
 #include "grpc_frame.h"
@@ -8,10 +9,12 @@
 struct lp_grpc_server {
 	const struct lp_grpc_method *methods;
 	int n;
+	size_t gathered;		/* in the answers' `in` */
 };
 
 struct lp_grpc_answer {
 	struct lp_exchange *ex;
+	struct lp_grpc_server *server;
 	const struct lp_grpc_method *method;
 	struct lp_buf in;		/* of a message that came in pieces */
 	struct lp_timer deadline;
@@ -29,6 +32,8 @@ struct lp_grpc_server *lp_grpc_server_open(struct lp_scope *scope, const struct 
 	for (int i = 0; i < n; i++) {
 		copy[i] = methods[i];
 		copy[i].path = lp_strdup(scope, lp_span(methods[i].path));
+		copy[i].message_max = methods[i].message_max ? methods[i].message_max : LP_GRPC_REQUEST_MAX;
+		lp_assert(copy[i].message_max <= LP_GRPC_MESSAGE_MAX);
 	}
 	server->methods = copy;
 	server->n = n;
@@ -117,7 +122,8 @@ static void refuse_large(struct lp_grpc_answer *answer, size_t length)
 {
 	struct lp_err e;
 
-	lp_fail(&e, LP_TOO_LARGE, "grpc: received message larger than max (%zu vs. %d)", length, LP_GRPC_MESSAGE_MAX);
+	lp_fail(&e, LP_TOO_LARGE, "grpc: received message larger than max (%zu vs. %zu)", length,
+		answer->method->message_max);
 	lp_grpc_end(answer, LP_GRPC_EXHAUSTED, e.words);
 }
 
@@ -140,9 +146,29 @@ static void refuse_short(struct lp_grpc_answer *answer)
 	bool large = lp_exchange_err(answer->ex)->code == LP_TOO_LARGE;
 
 	if (large)
-		refuse_large(answer, LP_GRPC_MESSAGE_MAX + (size_t)1);
+		refuse_large(answer, answer->method->message_max + 1);
 	else
 		lp_grpc_end(answer, LP_GRPC_INTERNAL, "the request ended before its message");
+}
+
+static void forget_piece(struct lp_grpc_answer *answer)
+{
+	answer->server->gathered -= answer->in.len;
+	lp_buf_clear(&answer->in);
+}
+
+/* False: others hold all that may be held, and the call has ended. */
+static bool keep_piece(struct lp_grpc_answer *answer, struct lp_span piece)
+{
+	if (piece.len > LP_GRPC_GATHERED_MAX - answer->server->gathered) {
+		forget_piece(answer);
+		lp_grpc_end(answer, LP_GRPC_EXHAUSTED, "too many requests come slowly");
+		return false;
+	}
+	answer->server->gathered += piece.len;
+	lp_buf_add_span(&answer->in, piece);
+	lp_exchange_consume(answer->ex, piece.len);
+	return true;
 }
 
 /* What has come of the message.  A message that is there in one piece is handed on without a copy. */
@@ -152,35 +178,36 @@ static void take_message(struct lp_grpc_answer *answer)
 	struct lp_span in = piece, message;
 
 	if (answer->in.len) {
-		lp_buf_add_span(&answer->in, piece);
-		lp_exchange_consume(answer->ex, piece.len);
+		if (!keep_piece(answer, piece))
+			return;
 		piece.len = 0;
 		in = lp_buf_span(&answer->in);
 	}
-	switch (lp_grpc_frame_read(in, &message)) {
+	switch (lp_grpc_frame_read(in, answer->method->message_max, &message)) {
 	case LP_FRAME_WHOLE:
 		answer->called = true;
 		answer->method->call(answer->method->self, answer, message);
 		lp_exchange_consume(answer->ex, piece.len);
-		lp_buf_clear(&answer->in);
+		forget_piece(answer);
 		return;
 	case LP_FRAME_LARGE:
 		refuse_large(answer, lp_grpc_frame_length(in));
+		forget_piece(answer);
 		return;
 	case LP_FRAME_COMPRESSED:
 		refuse_compressed(answer);
+		forget_piece(answer);
 		return;
 	case LP_FRAME_MORE:
 		break;
 	}
 	if (lp_exchange_body(answer->ex) != LP_BODY_MORE) {
 		refuse_short(answer);
+		forget_piece(answer);
 		return;
 	}
-	if (piece.len) {
-		lp_buf_add_span(&answer->in, piece);
-		lp_exchange_consume(answer->ex, piece.len);
-	}
+	if (piece.len)
+		keep_piece(answer, piece);
 }
 
 static void on_exchange(void *self)
@@ -251,7 +278,7 @@ static void clear_answer(void *arg)
 	struct lp_grpc_answer *answer = arg;
 
 	lp_timer_clear(&answer->deadline);
-	lp_buf_clear(&answer->in);
+	forget_piece(answer);
 }
 
 static bool fits(struct lp_exchange *ex)
@@ -271,21 +298,23 @@ static bool fits(struct lp_exchange *ex)
 /* `te` and the like are not insisted on: a call that can be served is served. */
 void lp_grpc_handle(void *grpc_server, struct lp_exchange *ex)
 {
-	const struct lp_grpc_server *server = grpc_server;
+	struct lp_grpc_server *server = grpc_server;
 
 	if (!fits(ex))
 		return;
 	struct lp_grpc_answer *answer = lp_new(lp_exchange_scope(ex), struct lp_grpc_answer);
 	answer->ex = ex;
+	answer->server = server;
 	answer->deadline = (struct lp_timer){ .fire = out_of_time, .self = answer };
 	lp_defer(lp_exchange_scope(ex), clear_answer, answer);
-	lp_exchange_limit_body(ex, LP_GRPC_PREFIX + LP_GRPC_MESSAGE_MAX + 64 * 1024);
 	lp_exchange_watch(ex, on_exchange, answer);
 	answer->method = find_method(server, lp_exchange_path(ex));
 	if (!answer->method) {
 		refuse_unknown(server, answer);
 		return;
 	}
+	/* Some room, so that one who sends too much hears by how much. */
+	lp_exchange_limit_body(ex, LP_GRPC_PREFIX + (int64_t)answer->method->message_max + 64 * 1024);
 	int64_t timeout = lp_grpc_timeout(lp_exchange_header(ex, "grpc-timeout"));
 	lp_timer_set(&answer->deadline, lp_exchange_loop(ex), timeout);
 	take_message(answer);

@@ -85,7 +85,7 @@ static void judge_message(struct lp_grpc_call *gc)
 {
 	struct lp_span in = lp_buf_span(&gc->in), message;
 
-	switch (lp_grpc_frame_read(in, &message)) {
+	switch (lp_grpc_frame_read(in, LP_GRPC_MESSAGE_MAX, &message)) {
 	case LP_FRAME_WHOLE:
 		if (!gc->stream && in.len > LP_GRPC_PREFIX + message.len)
 			fail_call(gc, LP_BAD_PEER, "more than one message in a unary answer");
@@ -140,7 +140,7 @@ static bool take_in(struct lp_grpc_call *gc)
 		lp_buf_add_span(&gc->in, piece);
 		lp_call_consume(gc->call, piece.len);
 	}
-	frame = lp_grpc_frame_read(lp_buf_span(&gc->in), &message);
+	frame = lp_grpc_frame_read(lp_buf_span(&gc->in), LP_GRPC_MESSAGE_MAX, &message);
 	return frame != LP_FRAME_LARGE && frame != LP_FRAME_COMPRESSED;
 }
 
@@ -230,7 +230,7 @@ bool lp_grpc_next(struct lp_grpc_call *gc, struct lp_span *message)
 	forget_shown(gc);
 	if (!gc->over)
 		take_in(gc);	/* what is wrong with it comes as an event */
-	if (lp_grpc_frame_read(lp_buf_span(&gc->in), message) != LP_FRAME_WHOLE)
+	if (lp_grpc_frame_read(lp_buf_span(&gc->in), LP_GRPC_MESSAGE_MAX, message) != LP_FRAME_WHOLE)
 		return false;
 	gc->shown = LP_GRPC_PREFIX + message->len;
 	return true;
@@ -246,7 +246,7 @@ enum lp_code lp_grpc_result(struct lp_grpc_call *gc, struct lp_span *message, st
 	lp_assert(gc->over);
 	if (gc->err.code != LP_OK)
 		return lp_fail(e, gc->err.code, "%s", gc->err.words);
-	if (message && lp_grpc_frame_read(lp_buf_span(&gc->in), message) != LP_FRAME_WHOLE)
+	if (message && lp_grpc_frame_read(lp_buf_span(&gc->in), LP_GRPC_MESSAGE_MAX, message) != LP_FRAME_WHOLE)
 		return lp_fail(e, LP_BAD_PEER, "the answer holds no whole message");
 	return LP_OK;
 }

@@ -10,12 +10,12 @@ size_t lp_grpc_frame_length(struct lp_span in)
 	return (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
 }
 
-enum lp_frame lp_grpc_frame_read(struct lp_span in, struct lp_span *message)
+enum lp_frame lp_grpc_frame_read(struct lp_span in, size_t max, struct lp_span *message)
 {
 	if (in.len < LP_GRPC_PREFIX)
 		return LP_FRAME_MORE;
 	size_t length = lp_grpc_frame_length(in);
-	if (length > LP_GRPC_MESSAGE_MAX)
+	if (length > max)
 		return LP_FRAME_LARGE;
 	if (in.at[0] != 0)
 		return LP_FRAME_COMPRESSED;

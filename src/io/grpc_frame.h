@@ -18,7 +18,7 @@ enum lp_frame {
 	LP_FRAME_COMPRESSED,
 };
 
-enum lp_frame lp_grpc_frame_read(struct lp_span in, struct lp_span *message);
+enum lp_frame lp_grpc_frame_read(struct lp_span in, size_t max, struct lp_span *message);
 size_t lp_grpc_frame_length(struct lp_span in);		/* as the prefix says; at least 5 bytes */
 void lp_grpc_frame_prefix(char to[LP_GRPC_PREFIX], size_t length);
 

@@ -107,9 +107,9 @@ static void end_session(void *self, struct lp_grpc_answer *answer, struct lp_spa
 void lp_orchestrator_rpc_open(struct lp_orchestrator *o)
 {
 	const struct lp_grpc_method methods[] = {
-		{ "/net.Orchestrator/GetOrchestrator", get_orchestrator, o },
-		{ "/net.Orchestrator/Ping", ping, o },
-		{ "/net.Orchestrator/EndTranscodingSession", end_session, o },
+		{ "/net.Orchestrator/GetOrchestrator", get_orchestrator, o, LP_GRPC_REQUEST_MAX },
+		{ "/net.Orchestrator/Ping", ping, o, LP_GRPC_REQUEST_MAX },
+		{ "/net.Orchestrator/EndTranscodingSession", end_session, o, LP_GRPC_REQUEST_MAX },
 	};
 
 	lp_router_grpc(o->router, lp_grpc_handle,

@@ -14,13 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 static void cut(struct lp_span all)
 {
 	struct lp_span message, part;
-	enum lp_frame whole = lp_grpc_frame_read(all, &message);
+	enum lp_frame whole = lp_grpc_frame_read(all, LP_GRPC_MESSAGE_MAX, &message);
 
 	for (size_t n = 0; n < all.len && n < 300; n++) {
 		char *exact = lp_mem_get(n ? n : 1);	/* so that the address sanitizer sees its end */
 
 		memcpy(exact, all.at, n);
-		enum lp_frame now = lp_grpc_frame_read(lp_span_of(exact, n), &part);
+		enum lp_frame now = lp_grpc_frame_read(lp_span_of(exact, n), LP_GRPC_MESSAGE_MAX, &part);
 		if (n < LP_GRPC_PREFIX)
 			lp_assert(now == LP_FRAME_MORE);
 		else if (whole == LP_FRAME_WHOLE && n < LP_GRPC_PREFIX + message.len)

@@ -240,7 +240,7 @@ static inline void fake_close(void *arg)
 static inline void fake_routes(struct fake_orch *o)
 {
 	static const char *const paths[] = { "/text-to-image", "/upscale", "/llm" };
-	struct lp_grpc_method method = { "/net.Orchestrator/GetOrchestrator", fake_question, o };
+	struct lp_grpc_method method = { "/net.Orchestrator/GetOrchestrator", fake_question, o, 0 };
 	struct lp_route media = { "GET", "/stream/*", 0, fake_media, o };
 
 	o->router = lp_router_open(o->scope);

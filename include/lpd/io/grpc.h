@@ -1,6 +1,7 @@
 /* io/grpc - framing and status of gRPC over exchanges and calls: unary, and one server stream (network-protocol 2.4).
  *
- * Messages are at most 4 MiB.  Application errors are status 2 with words, as the network has them. */
+ * Messages are at most 4 MiB, requests as large as their method says: whoever asks has shown no right to anything
+ * when its bytes are gathered.  Application errors are status 2 with words, as the network has them. */
 #ifndef LPD_IO_GRPC_H
 #define LPD_IO_GRPC_H
 
@@ -26,7 +27,13 @@ struct lp_grpc_method {
 	 * any number of lp_grpc_send and one lp_grpc_end.  on_gone may be set to hear of the client's leaving. */
 	void (*call)(void *self, struct lp_grpc_answer *answer, struct lp_span message);
 	void *self;
+	size_t message_max;	/* bytes of a request; 0: LP_GRPC_REQUEST_MAX.  Larger ones are refused by their prefix */
 };
+
+#define LP_GRPC_REQUEST_MAX (64 * 1024)
+/* Of all requests together that have come in part: further pieces are refused with LP_GRPC_EXHAUSTED.  As many
+ * as 256 of the usual limit; one that comes at once needs none of it. */
+#define LP_GRPC_GATHERED_MAX (16 * 1024 * 1024)
 
 struct lp_grpc_server;
 struct lp_grpc_server *lp_grpc_server_open(struct lp_scope *scope, const struct lp_grpc_method *methods, int n);

@@ -74,9 +74,10 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	const struct lp_grpc_method methods[] = {
-		{ "/net.Orchestrator/Ping", echo, f },
-		{ "/net.Orchestrator/Hold", hold, f },
-		{ "/net.Orchestrator/Refuse", refuse, f },
+		{ "/net.Orchestrator/Ping", echo, f, 4 * 1024 * 1024 },
+		{ "/net.Orchestrator/Hold", hold, f, 0 },
+		{ "/net.Orchestrator/Refuse", refuse, f, 0 },
+		{ "/net.Orchestrator/Echo", echo, f, 0 },
 	};
 	struct lp_server_want server = { .handle = handle, .self = f };
 	struct lp_client_want client = { .tls = NULL };
@@ -84,7 +85,7 @@ static int setup(void **state)
 	char text[64];
 
 	real_loop_open(&f->r);
-	f->grpc = lp_grpc_server_open(f->r.scope, methods, 3);
+	f->grpc = lp_grpc_server_open(f->r.scope, methods, 4);
 	server.address.host = LP_SPAN("127.0.0.1");
 	assert_int_equal(lp_server_open(f->r.scope, &f->server, f->r.loop, &server, &e), LP_OK);
 	snprintf(text, sizeof(text), "http://127.0.0.1:%u", lp_server_port(f->server));
@@ -371,6 +372,66 @@ static void a_message_above_4_mib_is_refused_before_it_comes(void **state)
 	assert_int_equal(f->called, 0);
 }
 
+static void a_method_refuses_what_is_larger_than_it_needs(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, 1, "/net.Orchestrator/Echo", "1H");
+	h2_send_frame(&f->p, F_DATA, 0, 1, LP_SPAN("\0\0\1\0\1x"));
+	expect_status(f, "grpc-status: 8\n", "received message larger than max (65537 vs. 65536)");
+	assert_int_equal(f->called, 0);
+}
+
+static void a_message_as_large_as_its_method_needs_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	static const char bytes[LP_GRPC_REQUEST_MAX];
+	struct lp_span message;
+
+	f->want.path = "/net.Orchestrator/Echo";
+	f->want.message = lp_span_of(bytes, sizeof(bytes));
+	start(f);
+	assert_int_equal(finish(f, &message, NULL), LP_OK);
+	assert_int_equal(message.len, sizeof(bytes));
+}
+
+static void send_much(struct fixture *f, int32_t id, size_t len)
+{
+	static const char bytes[16384];
+
+	for (; len; len -= len < sizeof(bytes) ? len : sizeof(bytes))
+		h2_send_frame(&f->p, F_DATA, 0, id, lp_span_of(bytes, len < sizeof(bytes) ? len : sizeof(bytes)));
+}
+
+/* Six times 3 MiB are more than is gathered for all; 3 MiB are what one may send. */
+static void requests_that_come_slowly_share_one_bound(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame frame;
+
+	for (int32_t id = 1; id < 13; id += 2) {
+		ask(f, id, "/net.Orchestrator/Ping", "1H");
+		h2_send_frame(&f->p, F_DATA, 0, id, LP_SPAN("\0\0\x30\0\1"));
+		if (id == 1)
+			assert_true(h2_next_of(&f->p, &frame, F_SETTINGS));
+		for (int i = 0; i < 24; i++) {
+			real_loop_run_for(&f->r, 2 * LP_MSEC);
+			send_much(f, id, 128 * 1024);
+		}
+	}
+	expect_status(f, "grpc-status: 8\n", "too many requests come slowly");
+	assert_int_equal(f->called, 0);
+	/* The first goes on, and when it is through there is room again. */
+	h2_send_frame(&f->p, F_DATA, END_STREAM, 1, LP_SPAN("x"));
+	assert_true(h2_next_of(&f->p, &frame, F_HEADERS));
+	assert_int_equal(frame.id, 1);
+	assert_int_equal(f->called, 1);
+	ask(f, 21, "/net.Orchestrator/Ping", "1H");
+	send_much(f, 21, 5);
+	assert_true(h2_next_of(&f->p, &frame, F_HEADERS));
+	assert_int_equal(frame.id, 21);
+}
+
 static void a_request_without_a_whole_message_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -567,6 +628,9 @@ int main(void)
 		TEST(no_head_is_sent_before_there_is_something_to_say),
 		TEST(a_compressed_message_is_refused),
 		TEST(a_message_above_4_mib_is_refused_before_it_comes),
+		TEST(a_method_refuses_what_is_larger_than_it_needs),
+		TEST(a_message_as_large_as_its_method_needs_is_taken),
+		TEST(requests_that_come_slowly_share_one_bound),
 		TEST(a_request_without_a_whole_message_is_refused),
 		TEST(the_clients_deadline_ends_a_call),
 		TEST(a_get_is_no_grpc_call),
