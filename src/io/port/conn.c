@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -346,6 +347,16 @@ int64_t lp_conn_last_write(const struct lp_conn *conn)
 uint64_t lp_conn_written(const struct lp_conn *conn)
 {
 	return conn->written;
+}
+
+/* The kernel takes bytes in steps of megabytes, and would make a slow reader look like one who does not read. */
+int64_t lp_conn_taken(const struct lp_conn *conn)
+{
+	int queued = 0;
+
+	if (conn->fd < 0 || ioctl(conn->fd, TIOCOUTQ, &queued) != 0)
+		queued = 0;
+	return (int64_t)conn->written - queued;
 }
 
 /* ---- what the poll brings, by phase ---- */

@@ -58,6 +58,7 @@ void lp_conn_flush_soon(struct lp_conn *conn);
 size_t lp_conn_backlog(const struct lp_conn *conn);
 int64_t lp_conn_last_write(const struct lp_conn *conn);		/* mono: when the kernel last took bytes */
 uint64_t lp_conn_written(const struct lp_conn *conn);		/* bytes that the kernel (or TLS) has taken so far */
+int64_t lp_conn_taken(const struct lp_conn *conn);		/* of these, bytes that the peer has (TLS: about) */
 void lp_conn_pause(struct lp_conn *conn, bool paused);		/* stop and resume reading */
 /* A handshake has failed: drop TLS, so that the peer can be told in plain bytes. */
 void lp_conn_forget_tls(struct lp_conn *conn);

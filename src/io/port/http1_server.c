@@ -10,6 +10,7 @@
 
 #include "http1_request.h"
 #include "http_head.h"
+#include "progress.h"
 #include "wires.h"
 
 #define UNREAD_HIGH (64 * 1024)		/* of a body: stop reading, go on */
@@ -39,6 +40,7 @@ struct wire {
 	struct lp_ready soon;		/* parse the rest; tell that we are closed */
 	struct lp_timer timer;
 	int64_t due;			/* the timer may be early: moving it for each request costs more */
+	struct lp_progress progress;	/* of the conn's backlog, once the reply has been written */
 	size_t unread;			/* of the body, by whoever serves the exchange */
 	size_t dropped;
 	size_t extra;			/* trailers and chunk extensions */
@@ -114,6 +116,12 @@ static void finish(struct wire *w)
 	lp_conn_finish(conn);
 }
 
+static void watch_reader(struct wire *w)
+{
+	lp_progress_waits(&w->progress, lp_mono(w->want.loop), lp_conn_taken(w->conn));
+	set_due(w, w->progress.since + w->want.limits->write_stall - lp_mono(w->want.loop));
+}
+
 /* Let the backlog go out first: a finishing conn has little patience. */
 static void leave(struct wire *w)
 {
@@ -123,7 +131,7 @@ static void leave(struct wire *w)
 	if (lp_conn_backlog(w->conn) == 0)
 		finish(w);
 	else
-		set_due(w, w->want.limits->write_stall);
+		watch_reader(w);
 }
 
 /* ---- what cannot be served ---- */
@@ -314,7 +322,7 @@ static void next_request(struct wire *w)
 	}
 	await_request(w);
 	if (lp_conn_backlog(w->conn) > WATCHED)
-		set_due(w, w->want.limits->write_stall);
+		watch_reader(w);
 	else
 		set_due(w, w->want.limits->idle_time);
 	lp_conn_pause(w->conn, false);
@@ -551,8 +559,11 @@ static void on_flushed(void *self)
 {
 	struct wire *w = self;
 
+	lp_progress_rests(&w->progress);
 	if (w->state == LEAVE)
 		finish(w);
+	else if (w->state == HEAD && !w->begun)
+		set_due(w, w->want.limits->idle_time);
 }
 
 /* A client that has closed and one that has only sent its end (a pipe into netcat) look the same.  A reply
@@ -585,13 +596,10 @@ static void on_end(void *self, enum lp_code why, const char *words)
 
 /* ---- time is up ---- */
 
-/* The client may be slow, but something must go: look again when the last piece is that old. */
 static void write_late(struct wire *w)
 {
-	int64_t idle = lp_mono(w->want.loop) - lp_conn_last_write(w->conn);
-
-	if (idle < w->want.limits->write_stall) {
-		set_due(w, w->want.limits->write_stall - idle);
+	if (!lp_progress_failed(&w->progress, lp_mono(w->want.loop), lp_conn_taken(w->conn), w->want.limits)) {
+		watch_reader(w);
 		return;
 	}
 	count_refused(w, "write_stall");

@@ -168,12 +168,15 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
 	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	if (!stream)
 		return 0;
-	stream->last_sent = lp_mono(stream->server->want.loop);
+	if (frame->hd.type == NGHTTP2_DATA)
+		stream->sent += (int64_t)frame->hd.length;
+	if (!lp_h2_out_left(&stream->out))
+		lp_progress_rests(&stream->progress);
 	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;
 	stream->replied = true;
 	if (!stream->received) {
-		stream->stop_at = stream->last_sent + STOP_TIME;
+		stream->stop_at = lp_mono(stream->server->want.loop) + STOP_TIME;
 		stream->server->stop_at = stream->server->stop_at ? stream->server->stop_at : stream->stop_at;
 		if (stream->ex)
 			lp_exchange_wire_done(stream->ex);
@@ -279,6 +282,8 @@ static void after(void *self)
 	if (server->ended)
 		return;
 	forget_refused_head(server);
+	if (lp_conn_backlog(server->h2.conn))
+		lp_progress_waits(&server->progress, lp_mono(server->want.loop), lp_conn_taken(server->h2.conn));
 	bool over = !nghttp2_session_want_read(server->h2.session) && !nghttp2_session_want_write(server->h2.session);
 	if (over || (server->h2.dead && !nghttp2_session_want_write(server->h2.session)))
 		end(server, LP_GONE, "the connection ended", true);
@@ -286,7 +291,7 @@ static void after(void *self)
 		arm(server);
 }
 
-/* A stream whose client opens no window holds its exchange for nothing; one that was answered early ends. */
+/* A stream whose client opens no window, or one byte at a time, holds its exchange for nothing; one that was answered early ends. */
 static void end_stalled(struct lp_h2_server *server, int64_t now)
 {
 	server->stop_at = 0;
@@ -295,7 +300,9 @@ static void end_stalled(struct lp_h2_server *server, int64_t now)
 			lp_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
 		else if (stream->stop_at)
 			server->stop_at = server->stop_at ? earlier(server->stop_at, stream->stop_at) : stream->stop_at;
-		if (lp_h2_out_left(&stream->out) && now - stream->last_sent >= server->limits.write_stall) {
+		if (lp_progress_failed(&stream->progress, now, stream->sent, &server->limits)) {
+			lp_h2_server_refused(server, "write_stall");
+			lp_progress_rests(&stream->progress);
 			lp_h2_stream_gone(stream, LP_GONE, "the client does not read");
 			lp_h2_out_cut(&stream->out);
 			lp_h2_stream_reset(stream, NGHTTP2_CANCEL);
@@ -330,7 +337,8 @@ static void fire(void *self)
 		end(server, LP_SLOW_REQUEST, "the head did not come in time", true);
 		return;
 	}
-	if (lp_conn_backlog(conn) && now - lp_conn_last_write(conn) >= l->write_stall) {
+	if (lp_conn_backlog(conn) && lp_progress_failed(&server->progress, now, lp_conn_taken(conn), l)) {
+		lp_h2_server_refused(server, "write_stall");
 		end(server, LP_GONE, "the client does not read", false);
 		return;
 	}
@@ -365,6 +373,13 @@ static void on_conn_room(void *self)
 	lp_h2_dirty(&server->h2);
 }
 
+static void on_flushed(void *self)
+{
+	struct lp_h2_server *server = self;
+
+	lp_progress_rests(&server->progress);
+}
+
 static void on_conn_end(void *self, enum lp_code why, const char *words)
 {
 	end(self, why == LP_OK ? LP_GONE : why, why == LP_OK ? "the client closed the connection" : words, why == LP_OK);
@@ -375,6 +390,7 @@ static const struct lp_conn_user conn_user = {
 	.on_bytes = on_bytes,
 	.on_room = on_conn_room,
 	.on_end = on_conn_end,
+	.on_flushed = on_flushed,
 };
 
 /* ---- what server.c asks ---- */

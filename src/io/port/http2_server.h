@@ -7,6 +7,7 @@
 
 #include "bucket.h"
 #include "http2.h"
+#include "progress.h"
 #include "wires.h"
 
 struct lp_h2_server {
@@ -19,6 +20,7 @@ struct lp_h2_server {
 	struct lp_ready closed;
 	struct lp_timer timer;
 	struct lp_bucket bucket;
+	struct lp_progress progress;	/* of the conn's backlog */
 	int64_t head_since;		/* a head, or the preface, is awaited since then; 0: neither */
 	int32_t head_id;		/* whose head it is; 0: none is under way */
 	const char *peer;		/* in the connection's scope: exchanges may outlive the conn by a turn */
@@ -36,7 +38,9 @@ struct lp_h2_stream {
 	bool head_request, bodyless;	/* no DATA may follow our HEADERS */
 	bool replied;			/* END_STREAM has been framed */
 	bool received;			/* END_STREAM has come */
-	int64_t last_sent, stop_at;	/* stop_at: replied early, its request is read so long; 0: not so */
+	int64_t stop_at;		/* replied early, its request is read so long; 0: not so */
+	int64_t sent;			/* bytes of body */
+	struct lp_progress progress;	/* of `out` */
 };
 
 /* http2_server.c */

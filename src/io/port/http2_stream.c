@@ -18,7 +18,6 @@ struct lp_h2_stream *lp_h2_stream_open(struct lp_h2_server *server, int32_t id)
 	stream->server = server;
 	stream->id = id;
 	stream->out.stream = stream;
-	stream->last_sent = lp_mono(server->want.loop);
 	lp_list_add(&server->streams, &stream->link);
 	server->n_streams++;
 	nghttp2_session_set_stream_user_data(server->h2.session, id, stream);
@@ -101,8 +100,7 @@ static void on_data(void *self, struct lp_span bytes)
 
 	if (stream->bodyless || stream->out.ended || !bytes.len)
 		return;
-	if (!lp_h2_out_left(&stream->out))
-		stream->last_sent = lp_mono(stream->server->want.loop);
+	lp_progress_waits(&stream->progress, lp_mono(stream->server->want.loop), stream->sent);
 	lp_h2_out_add(&stream->out, bytes);
 	resume(stream);
 }

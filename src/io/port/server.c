@@ -305,6 +305,7 @@ static void set_defaults(struct lp_server_limits *l)
 	DEFAULT(l->header_time, 10 * LP_SEC);
 	DEFAULT(l->body_stall, 30 * LP_SEC);
 	DEFAULT(l->write_stall, 60 * LP_SEC);
+	DEFAULT(l->write_floor, 16 * 1024);
 	DEFAULT(l->idle_time, 10 * LP_MIN);
 	DEFAULT(l->handshake_time, 10 * LP_SEC);
 #undef DEFAULT

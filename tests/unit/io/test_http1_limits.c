@@ -183,6 +183,71 @@ static void a_client_that_does_not_read_the_end_of_the_reply_is_left_too(void **
 	peer_close(p);
 }
 
+/* Ask for 8 MB that are written at once, and read them in pieces of so many bytes, each after a millisecond.
+ * Returns how many came before the server left. */
+static size_t read_in_pieces(struct fixture *f, size_t piece)
+{
+	static char bytes[65536];
+	int small = piece < 4096 ? 4096 : (int)piece * 4;
+	struct peer *p = meet(f);
+	struct lp_buf body = { 0 };
+	size_t got = 0;
+	ssize_t n = 1;
+
+	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	AWAIT(f, f->handled == 1);
+	fill(&body, 8 * 1000 * 1000);
+	lp_reply(f->ex, 200, NULL, lp_buf_span(&body));
+	lp_buf_clear(&body);
+	while (lp_server_connections(f->server) && (n > 0 || errno == EAGAIN)) {
+		real_loop_run_for(&f->r, LP_MSEC);
+		for (size_t left = piece; left; left -= (size_t)n) {
+			n = read(p->fd, bytes, left < sizeof(bytes) ? left : sizeof(bytes));
+			if (n <= 0)
+				break;
+			got += (size_t)n;
+		}
+	}
+	while ((n = read(p->fd, bytes, sizeof(bytes))) > 0)
+		got += (size_t)n;
+	peer_close(p);
+	return got;
+}
+
+static void a_client_that_reads_byte_by_byte_is_left_after_write_stall(void **state)
+{
+	struct fixture *f = *state;
+
+	f->want.limits.write_stall = 100 * LP_MSEC;
+	assert_true(read_in_pieces(f, 1) < 8 * 1000 * 1000);
+	assert_int_equal(refusals(f, "write_stall"), 1);
+}
+
+/* What counts is what the client takes, not when the kernel has room for more. */
+static void a_client_that_reads_slowly_but_steadily_gets_all(void **state)
+{
+	struct fixture *f = *state;
+
+	f->want.limits.write_stall = 100 * LP_MSEC;
+	assert_true(read_in_pieces(f, 16 * 1024) > 8 * 1000 * 1000);
+	assert_int_equal(refusals(f, "write_stall"), 0);
+}
+
+static void a_connection_whose_big_reply_was_read_may_idle(void **state)
+{
+	struct fixture *f = *state;
+
+	f->want.limits.write_stall = 50 * LP_MSEC;
+	f->left = 5 * 1000 * 1000;
+	struct peer *p = meet(f);
+	peer_send(p, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+	peer_await_count(p, 5 * 1000 * 1000);
+	real_loop_run_for(&f->r, 120 * LP_MSEC);
+	assert_int_equal(lp_server_connections(f->server), 1);
+	peer_close(p);
+}
+
 static void a_slow_reader_gets_all_of_a_big_reply(void **state)
 {
 	struct fixture *f = *state;
@@ -213,6 +278,9 @@ int main(void)
 		T(a_body_that_stops_coming_is_408_after_body_stall),
 		T(a_client_that_does_not_read_the_reply_is_left_after_write_stall),
 		T(a_client_that_does_not_read_the_end_of_the_reply_is_left_too),
+		T(a_client_that_reads_byte_by_byte_is_left_after_write_stall),
+		T(a_client_that_reads_slowly_but_steadily_gets_all),
+		T(a_connection_whose_big_reply_was_read_may_idle),
 		T(a_slow_reader_gets_all_of_a_big_reply),
 	};
 

@@ -92,6 +92,76 @@ static void the_peers_name_can_be_read_in_the_last_event(void **state)
 	assert_memory_equal(f->peer, "127.0.0.1:", 10);
 }
 
+/* ---- clients that read too slowly ---- */
+
+/* The tail of a reply: its handler has long said all. */
+static void a_client_that_opens_its_window_byte_by_byte_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	f->limits.write_stall = 200 * LP_MSEC;
+	f->streamed = true;
+	f->answer_bytes = 100 * 1000;
+	serve(f);
+	ask(f, 1, "GET", END_STREAM);
+	for (int i = 0; i < 2000 && !f->gone; i++) {
+		h2_send_u32(&f->p, F_WINDOW, 0, 1);
+		h2_send_u32(&f->p, F_WINDOW, 1, 1);
+		real_loop_run_for(&f->r, LP_MSEC);
+	}
+	assert_int_equal(f->gone, 1);
+	expect_reset(f, 1, NGHTTP2_CANCEL);
+	ask(f, 3, "GET", END_STREAM);		/* the connection is as good as before */
+	expect_status(f, 3, ":status: 200\n");
+}
+
+static void a_client_that_opens_its_window_slowly_but_steadily_gets_all(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame frame;
+	size_t got = 0;
+
+	f->limits.write_stall = 400 * LP_MSEC;
+	f->limits.write_floor = 1000;
+	f->streamed = true;
+	f->answer_bytes = 100 * 1000;
+	serve(f);
+	ask(f, 1, "GET", END_STREAM);
+	h2_send_u32(&f->p, F_WINDOW, 0, 1 << 20);
+	while (got < 100 * 1000 && h2_next_of(&f->p, &frame, F_DATA)) {
+		got += frame.payload.len;
+		if (got < 65535)
+			continue;
+		real_loop_run_for(&f->r, 50 * LP_MSEC);
+		h2_send_u32(&f->p, F_WINDOW, 1, 2000);
+	}
+	assert_int_equal(got, 100 * 1000);
+	assert_int_equal(f->gone, 0);
+}
+
+/* Nothing waits for the client: however little a job brings, its reader is not to blame. */
+static void a_reply_that_is_made_slowly_is_not_held_against_its_reader(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame frame;
+
+	f->limits.write_stall = 40 * LP_MSEC;
+	f->answer = 0;
+	serve(f);
+	ask(f, 1, "GET", END_STREAM);
+	AWAIT(f, f->handled == 1);
+	lp_reply_head(f->ex, 200, -1, NULL, 0);
+	for (int i = 0; i < 20; i++) {
+		lp_reply_write(f->ex, LP_SPAN("x"));
+		real_loop_run_for(&f->r, 10 * LP_MSEC);
+	}
+	lp_reply_end(f->ex);
+	do
+		assert_true(h2_next_of(&f->p, &frame, F_DATA));
+	while (!(frame.flags & END_STREAM));
+	assert_int_equal(f->gone, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +170,9 @@ int main(void)
 		TEST(a_refused_head_in_two_frames_does_not_end_the_connection_later),
 		TEST(trailers_of_a_stream_that_was_reset_do_not_end_the_connection_later),
 		TEST(a_refused_head_that_never_ends_is_an_idle_connection),
+		TEST(a_client_that_opens_its_window_byte_by_byte_is_given_up),
+		TEST(a_client_that_opens_its_window_slowly_but_steadily_gets_all),
+		TEST(a_reply_that_is_made_slowly_is_not_held_against_its_reader),
 		TEST(the_peers_name_can_be_read_in_the_last_event),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
