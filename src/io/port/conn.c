@@ -42,6 +42,8 @@ static int wanted(const struct lp_conn *conn)
 		 * change of the mask costs two system calls. */
 		if (!conn->ended && (!conn->paused || (!conn->nagged && (conn->mask & UV_READABLE))))
 			want |= UV_READABLE;
+		else if (!conn->ended && !conn->hung && conn->user->on_hangup)
+			want |= UV_DISCONNECT;
 		break;
 	case LP_CONN_FINISHING:
 		if (!conn->ended)
@@ -397,6 +399,15 @@ static void connected(struct lp_conn *conn)
 		opened(conn);
 }
 
+static void hung_up(struct lp_conn *conn)
+{
+	if (conn->hung)
+		return;
+	conn->hung = true;
+	if (conn->user->on_hangup)
+		conn->user->on_hangup(conn->self, conn->unpolled);
+}
+
 static void serve(struct lp_conn *conn, int events)
 {
 	if (conn->blocked && (events & (conn->write_wants_read ? UV_READABLE : UV_WRITABLE))) {
@@ -406,7 +417,9 @@ static void serve(struct lp_conn *conn, int events)
 	}
 	if (conn->phase != LP_CONN_OPEN)
 		return;
-	if (conn->paused && (events & UV_READABLE))
+	if (conn->paused && ((events & UV_DISCONNECT) || conn->unpolled))
+		hung_up(conn);
+	else if (conn->paused && (events & UV_READABLE))
 		conn->nagged = true;
 	else if ((events & UV_READABLE) || conn->read_wants_write)
 		read_some(conn);

@@ -26,6 +26,9 @@ struct lp_conn_user {
 					 * Comes once, unless closed before (after LP_OK once more if a write
 					 * fails then); the conn is still ours to close. */
 	void (*on_flushed)(void *self);				/* a flush left nothing in the backlog; may be NULL */
+	/* While reading is paused: the peer has sent its end behind bytes that are still unread, or (broken) the
+	 * connection was reset.  Once; may be NULL. */
+	void (*on_hangup)(void *self, bool broken);
 };
 
 #define LP_CONN_HIGH (256 * 1024)

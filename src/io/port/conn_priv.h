@@ -50,6 +50,7 @@ struct lp_conn {
 	bool read_soon : 1;		/* bytes wait that epoll will not tell of */
 	bool paused : 1;
 	bool nagged : 1;		/* it became readable while paused */
+	bool hung : 1;			/* on_hangup has been told */
 	bool ended : 1;			/* nothing more will be read */
 	bool unpolled : 1;		/* libuv gave the descriptor up after an error on it */
 	bool blocked : 1;		/* the kernel took less than there was */

@@ -231,6 +231,8 @@ static int on_message(llhttp_t *parser)
 	if (w->state == LP_H1_BODY) {
 		w->state = LP_H1_REPLY;
 		lp_exchange_wire_body_end(w->ex);
+		if (w->hung)
+			lp_h1_server_due(w, HALF_CLOSED);
 	}
 	return HPE_PAUSED;
 }
@@ -394,12 +396,13 @@ static void on_flushed(void *self)
 }
 
 /* A client that has closed and one that has only sent its end (a pipe into netcat) look the same.  A reply
- * that is ready in a moment still goes out; a job that takes longer is nobody's any more. */
+ * that is ready in a moment, or that goes on moving, still goes out; a job that brings nothing for as long is
+ * nobody's any more (docs/decisions/0005). */
 static void half_closed(struct lp_h1_server *w)
 {
 	w->ended = true;
 	w->keep = false;
-	if (w->state == LP_H1_REPLY && !w->replied) {
+	if (w->state == LP_H1_REPLY) {
 		lp_h1_server_due(w, HALF_CLOSED);
 	} else if (w->state == LP_H1_BODY) {
 		exchange_gone(w, LP_GONE, "the client left in the middle of the body");
@@ -407,6 +410,21 @@ static void half_closed(struct lp_h1_server *w)
 	} else if (w->state == LP_H1_HEAD || w->state == LP_H1_DROP) {
 		lp_h1_server_leave(w);
 	}
+}
+
+/* Reading rests because of a pipelined request, which is no reason not to see that the client has left. */
+static void on_hangup(void *self, bool broken)
+{
+	struct lp_h1_server *w = self;
+
+	if (broken) {
+		exchange_gone(w, LP_GONE, "the client reset the connection");
+		close_now(w);
+		return;
+	}
+	w->hung = true;
+	if (w->state == LP_H1_REPLY)
+		lp_h1_server_due(w, HALF_CLOSED);
 }
 
 static void on_end(void *self, enum lp_code why, const char *words)
@@ -445,6 +463,26 @@ static void head_late(struct lp_h1_server *w)
 	lp_h1_server_leave(w);
 }
 
+/* As long as bytes go to a client that has closed, a reset will tell; without any, nothing ever would. */
+static void look_for_client(struct lp_h1_server *w)
+{
+	int64_t given = (int64_t)(lp_conn_written(w->conn) + lp_conn_backlog(w->conn));
+	bool moves = w->replied && (given != w->given || lp_conn_backlog(w->conn));
+	struct lp_conn *conn = w->conn;
+
+	w->given = given;
+	if (moves) {
+		lp_h1_server_due(w, HALF_CLOSED);
+		return;
+	}
+	exchange_gone(w, LP_GONE, "the client left");
+	lp_h1_server_closed(w);
+	if (w->until_close)
+		lp_conn_reset(conn);	/* a reply that was cut must not look whole */
+	else
+		lp_conn_close(conn);
+}
+
 static void time_is_up(struct lp_h1_server *w)
 {
 	switch (w->state) {
@@ -453,10 +491,8 @@ static void time_is_up(struct lp_h1_server *w)
 		break;
 	case LP_H1_BODY:
 	case LP_H1_REPLY:
-		if (w->ended && !w->replied) {
-			exchange_gone(w, LP_GONE, "the client left");
-			close_now(w);
-		}
+		if (w->ended || w->hung)
+			look_for_client(w);
 		break;
 	case LP_H1_DROP:
 		lp_h1_server_leave(w);
@@ -491,6 +527,7 @@ static const struct lp_conn_user conn_user = {
 	.on_room = on_room,
 	.on_end = on_end,
 	.on_flushed = on_flushed,
+	.on_hangup = on_hangup,
 };
 
 void *lp_http1_server_open(const struct lp_server_conn_want *want, struct lp_conn *conn, struct lp_span first)

@@ -33,6 +33,7 @@ struct lp_h1_server {
 	struct lp_timer timer;
 	int64_t due;			/* the timer may be early: moving it for each request costs more */
 	struct lp_progress progress;	/* of the conn's backlog, once the reply has been written */
+	int64_t given;			/* of the reply, when the hung-up client was last looked at */
 	size_t unread;			/* of the body, by whoever serves the exchange */
 	size_t dropped;
 	size_t extra;			/* trailers and chunk extensions */
@@ -47,6 +48,7 @@ struct lp_h1_server {
 	bool until_close : 1;		/* the reply's end is that of the connection */
 	bool replied : 1;
 	bool ended : 1;			/* the client will send no more */
+	bool hung : 1;			/* and neither behind what is in `rest` and still unread */
 	bool draining : 1;
 };
 

@@ -227,7 +227,7 @@ static void overflow_end(void *self, enum lp_code why, const char *words)
 static void refuse(struct lp_server *server, int fd)
 {
 	static const struct lp_conn_user nobody = { overflow_nothing, overflow_bytes, overflow_nothing,
-						     overflow_end, NULL };
+						     overflow_end, NULL, NULL };
 	struct lp_err e = { 0 };
 	int64_t now = lp_mono(server->loop);
 

@@ -82,7 +82,7 @@ static void on_end(void *self, enum lp_code why, const char *words)
 	snprintf(s->words, sizeof(s->words), "%s", words);
 }
 
-static const struct lp_conn_user user = { on_open, on_bytes, on_room, on_end, on_flushed };
+static const struct lp_conn_user user = { on_open, on_bytes, on_room, on_end, on_flushed, NULL };
 
 static void dial(struct fixture *f)
 {

@@ -137,7 +137,7 @@ static void not_yet_end(void *self, enum lp_code why, const char *words)
 	fail_msg("%s", words);
 }
 
-static const struct lp_conn_user dialling = { on_open, not_yet_bytes, not_yet, not_yet_end, NULL };
+static const struct lp_conn_user dialling = { on_open, not_yet_bytes, not_yet, not_yet_end, NULL, NULL };
 
 static void connect_to_peer(struct fixture *f)
 {

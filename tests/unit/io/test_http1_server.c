@@ -453,11 +453,76 @@ static void a_half_closed_client_gets_the_rest_of_a_reply_that_has_begun(void **
 	peer_send(p, "GET /begun HTTP/1.1\r\nHost: a\r\n\r\n");
 	peer_await(p, "begun");
 	shutdown(p->fd, SHUT_WR);
-	real_loop_run_for(&f->r, 400 * LP_MSEC);
-	assert_int_equal(f->gone, 0);
+	for (int i = 0; i < 6; i++) {
+		real_loop_run_for(&f->r, 100 * LP_MSEC);
+		assert_int_equal(f->gone, 0);
+		lp_reply_write(f->ex, LP_SPAN("more"));
+	}
 	lp_reply_write(f->ex, LP_SPAN("finished"));
 	lp_reply_end(f->ex);
 	assert_true(has(peer_await_end(p), "finished\r\n0\r\n\r\n"));
+	peer_close(p);
+}
+
+static void a_client_that_leaves_a_streamed_reply_which_idles_is_noticed_without_a_write(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *p = meet(f);
+
+	peer_send(p, "GET /begun HTTP/1.1\r\nHost: a\r\n\r\n");
+	peer_await(p, "begun");
+	peer_close(p);
+	AWAIT(f, f->gone == 1);
+	assert_int_equal(f->why, LP_GONE);
+	AWAIT(f, lp_server_connections(f->server) == 0);
+}
+
+/* Reading rests while a pipelined request waits: leaving must be seen all the same. */
+static void one_who_pipelines_and_leaves_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *p = meet(f);
+
+	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+	AWAIT(f, f->handled == 1);
+	settle(&f->r);
+	peer_send(p, "GET /y HTTP/1.1\r\nHost: a\r\n\r\n");	/* behind the pause */
+	settle(&f->r);
+	peer_close(p);
+	AWAIT(f, f->gone == 1);
+	AWAIT(f, lp_server_connections(f->server) == 0);
+}
+
+static void one_who_pipelines_and_resets_is_noticed_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct peer *p = meet(f);
+
+	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+	AWAIT(f, f->handled == 1);
+	settle(&f->r);
+	setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	peer_close(p);
+	AWAIT(f, f->gone == 1);
+	AWAIT(f, lp_server_connections(f->server) == 0);
+}
+
+static void pipelined_requests_and_an_end_are_all_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *p = meet(f);
+
+	peer_send(p, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+		     "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+	shutdown(p->fd, SHUT_WR);
+	AWAIT(f, f->handled == 1);
+	settle(&f->r);
+	lp_reply(f->ex, 200, NULL, LP_SPAN("held"));
+	const char *got = peer_await_end(p);
+	assert_true(has(got, "held"));
+	assert_true(has(got, "hello"));
+	assert_true(has(got, "GET|/x|"));
 	peer_close(p);
 }
 
@@ -614,6 +679,10 @@ int main(void)
 		T(a_client_that_leaves_in_the_body_is_noticed),
 		T(a_half_closed_client_still_gets_a_quick_reply),
 		T(a_half_closed_client_gets_the_rest_of_a_reply_that_has_begun),
+		T(a_client_that_leaves_a_streamed_reply_which_idles_is_noticed_without_a_write),
+		T(one_who_pipelines_and_leaves_is_noticed),
+		T(one_who_pipelines_and_resets_is_noticed_at_once),
+		T(pipelined_requests_and_an_end_are_all_answered),
 		T(a_client_that_left_a_streamed_reply_is_noticed_by_the_next_write),
 		T(an_aborted_reply_does_not_look_whole),
 		T(a_reply_shorter_than_announced_is_aborted_and_a_longer_one_cut),
