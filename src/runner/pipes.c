@@ -47,6 +47,26 @@ static const struct lp_pipe pipes[] = {
 		.work = lp_work_upscale,
 	},
 	{
+		.name = "segment-anything-2",
+		.failed = "Segment-anything-2 pipeline error.",
+		.shape = { .form = true, .file = "image",
+			   .takes = BIT(MODEL) | BIT(POINTS) | BIT(LABELS) | BIT(BOX) | BIT(MASK) | BIT(MULTIMASK) | BIT(LOGITS) |
+				    BIT(NORMALIZE) },
+		.body_limit = PICTURE_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.work = lp_work_segment,
+	},
+	{
+		.name = "image-to-text",
+		.failed = "Image-to-text pipeline error.",
+		.shape = { .form = true, .file = "image", .takes = BIT(MODEL) | BIT(PROMPT) },
+		.body_limit = PICTURE_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.work = lp_work_describe,
+	},
+	{
 		.name = "text-to-speech",
 		.failed = "Text-to-speech pipeline error.",
 		.shape = { .takes = BIT(MODEL) | BIT(TEXT) | BIT(DESCRIPTION) },

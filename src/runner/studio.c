@@ -8,6 +8,8 @@
 #include "compose.h"
 #include "enlarge.h"
 #include "flow.h"
+#include "look.h"
+#include "ocr.h"
 #include "onnx.h"
 #include "paint.h"
 #include "resize.h"
@@ -29,6 +31,7 @@ struct lp_studio {
 	int n_offers;
 	struct lp_onnx_net *style;
 	char no_style[200];
+	struct lp_reader *reader;		/* NULL: not there */
 };
 
 static enum lp_code load(struct lp_studio *s, struct lp_onnx_net **out, const struct lp_model_row *row, struct lp_err *e)
@@ -111,6 +114,11 @@ static void offer_style(struct lp_studio *s, struct lp_offer *offer)
 		offer->why = lp_fmt(s->scope, "painted by rule, not by a network: %s", s->no_style);
 }
 
+static const char *wants_package(struct lp_studio *s, const struct lp_model_row *row)
+{
+	return lp_fmt(s->scope, "%s needs the system's package %s: apt-get install %s", row->name, row->debian, row->debian);
+}
+
 static void offer_voice(struct lp_studio *s, struct lp_offer *offer)
 {
 	struct lp_err e = { .code = LP_OK };
@@ -118,8 +126,46 @@ static void offer_voice(struct lp_studio *s, struct lp_offer *offer)
 	offer->engine = "flite";
 	offer->ready = lp_voice_open(s->scope, &offer->voice, offer->row->library, &e) == LP_OK;
 	if (!offer->ready)
-		offer->why = lp_fmt(s->scope, "%s needs the system's package %s: apt-get install %s", offer->row->name,
-				    offer->row->debian, offer->row->debian);
+		offer->why = wants_package(s, offer->row);
+}
+
+static void offer_cutter(struct lp_studio *s, struct lp_offer *offer)
+{
+	struct lp_err e = { .code = LP_OK };
+
+	offer->engine = s->engine;
+	offer->ready = load(s, &offer->net, offer->row, &e) == LP_OK;
+	if (!offer->ready)
+		offer->why = lp_strdup(s->scope, lp_span(e.words));
+}
+
+static void offer_describer(struct lp_studio *s, struct lp_offer *offer)
+{
+	const struct lp_model_row *tesseract = lp_catalog_find(LP_SPAN("builtin/tesseract-eng"));
+	struct lp_err e = { .code = LP_OK };
+	struct lp_span json;
+
+	offer->reader = s->reader;
+	offer->engine = s->reader ? lp_fmt(s->scope, "tesseract %s", lp_reader_version(s->reader)) : s->engine;
+	offer->ready = s->reader != NULL;
+	if (offer->row == tesseract) {
+		offer->why = offer->ready ? "" : wants_package(s, offer->row);
+		return;
+	}
+	enum lp_code code = load(s, &offer->net, offer->row, &e);
+
+	if (code == LP_OK)
+		code = lp_catalog_read(s->scope, &json, lp_catalog_find(LP_SPAN("imagenet-names")), s->folder, &e);
+	if (code == LP_OK)
+		code = lp_names_read(s->scope, &offer->names, json, &e);
+	offer->ready = code == LP_OK;
+	offer->fallback = offer->ready && !s->reader;
+	if (offer->ready)
+		offer->engine = s->reader ? lp_fmt(s->scope, "%s, %s", s->engine, offer->engine) : s->engine;
+	if (!offer->ready)
+		offer->why = lp_strdup(s->scope, lp_span(e.words));
+	else if (!s->reader)
+		offer->why = lp_fmt(s->scope, "text in pictures is not read: %s", wants_package(s, tesseract));
 }
 
 static const struct {
@@ -130,6 +176,8 @@ static const struct {
 	{ "image-to-image", offer_style },
 	{ "upscale", offer_upscaler },
 	{ "text-to-speech", offer_voice },
+	{ "segment-anything-2", offer_cutter },
+	{ "image-to-text", offer_describer },
 };
 
 static void offer_row(struct lp_studio *s, const struct lp_model_row *row)
@@ -167,6 +215,8 @@ enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, cons
 	s->folder = lp_strdup(scope, lp_span(folder));
 	open_engine(s);
 	open_style(s);
+	if (lp_reader_open(scope, &s->reader, lp_catalog_find(LP_SPAN("builtin/tesseract-eng"))->library, NULL) != LP_OK)
+		s->reader = NULL;
 	for (int i = 0; i < n && s->n_offers < OFFERS; i++) {
 		if (rows[i].pipeline)
 			offer_row(s, &rows[i]);

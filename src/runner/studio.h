@@ -30,6 +30,8 @@ struct lp_offer {
 	/* What it works with; the others are NULL. */
 	struct lp_onnx_net *net;
 	struct lp_voice *voice;
+	struct lp_reader *reader;
+	struct lp_names *names;
 };
 
 int lp_studio_offers(const struct lp_studio *studio, const struct lp_offer **out);

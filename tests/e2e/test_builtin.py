@@ -131,6 +131,52 @@ def a_sentence_is_spoken_and_a_description_is_heeded(nodes):
     assert nodes.speech("Hello there, this is a test.", "builtin/flite-rms") != plain
 
 
+def a_thing_is_cut_out_by_a_box_and_by_a_point(nodes):
+    nodes.need("builtin/u2netp")
+    source = nodes.picture(nodes.post("/text-to-image", {**SKETCH, "prompt": "a red ball on a table", "seed": 3}))
+
+    def cut(**more):
+        status, body = nodes.form("/segment-anything-2", {"model_id": "builtin/u2netp", "return_logits": "false", **more},
+                                  {"image": source})
+        assert status == 200, (status, body)
+        return {name: json.loads(text) for name, text in body.items()}
+    whole = cut()
+    assert len(whole["masks"]) == len(whole["scores"]) == 3 and whole["scores"] == sorted(whole["scores"], reverse=True)
+    assert len(whole["masks"][0]) == 192 and len(whole["masks"][0][0]) == 256 and len(whole["logits"][0]) == 256
+    best = whole["masks"][0]
+    area = sum(map(sum, best))
+    assert 256 * 192 * 0.02 < area < 256 * 192 * 0.9, area
+    boxed = cut(box="[64, 48, 192, 144]", multimask_output="false")["masks"]
+    assert len(boxed) == 1
+    outside = sum(boxed[0][y][x] for y in range(192) for x in range(256) if not (63 <= x <= 192 and 47 <= y <= 144))
+    assert outside == 0 and sum(map(sum, boxed[0])) > 0
+    inside = [(x, y) for y in range(192) for x in range(256) if best[y][x]]
+    x, y = inside[len(inside) // 2]
+    pointed = cut(point_coords=f"[[{x}, {y}]]", point_labels="[1]")["masks"][0]
+    assert pointed[y][x] == 1
+    status, body = nodes.form("/segment-anything-2", {"model_id": "builtin/u2netp", "box": "[1, 2]"}, {"image": source})
+    assert status == 400 and "box must be" in body["error"]["message"], (status, body)
+
+
+def text_in_a_picture_is_read(nodes):
+    nodes.need("builtin/tesseract-eng")
+    text = (pathlib.Path(__file__).resolve().parents[1] / "vectors" / "runner" / "text.png").read_bytes()
+    status, body = nodes.form("/image-to-text", {"model_id": "builtin/tesseract-eng"}, {"image": text})
+    assert status == 200 and "The quick brown fox" in body["text"] and "13 lazy dogs" in body["text"], (status, body)
+
+
+def a_picture_is_named_and_its_text_is_read(nodes):
+    nodes.need("builtin/efficientnet-lite0")
+    text = (pathlib.Path(__file__).resolve().parents[1] / "vectors" / "runner" / "text.png").read_bytes()
+    ask_for = {"model_id": "builtin/efficientnet-lite0"}
+    status, body = nodes.form("/image-to-text", ask_for, {"image": text})
+    assert status == 200 and "%" in body["text"] and "quick brown fox" in body["text"], (status, body)
+    status, body = nodes.form("/image-to-text", {**ask_for, "prompt": "What does it say?"}, {"image": text})
+    assert status == 200 and body["text"].startswith("The quick brown fox"), (status, body)
+    status, body = nodes.form("/image-to-text", {**ask_for, "prompt": "a photo of"}, {"image": text})
+    assert status == 200 and body["text"].startswith("a photo of a"), (status, body)
+
+
 def main():
     models = pathlib.Path(os.environ.get("LP_DATA_DIR") or "~/.lpd").expanduser() / "models"
     tests = [test for test in globals().values() if getattr(test, "__code__", None) and
