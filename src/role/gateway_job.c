@@ -477,11 +477,8 @@ static int settle(void *self)
 
 	stop_waiting(j);
 	book(j, code);
-	if (code == LP_OK) {
-		if (j->collect)
-			lp_collect_commit(j->collect);
+	if (code == LP_OK)
 		return REPLY;
-	}
 	j->collect = NULL;
 	j->relay = NULL;
 	j->stream = NULL;

@@ -15,9 +15,9 @@ import time
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fake_runner import PICTURE, FakeRunner  # noqa: E402
+from fake_runner import PICTURE  # noqa: E402
 from h2 import grpc  # noqa: E402
-from hostile import PROMPT, Runner, Watch, answer, error_of, job, until_gone  # noqa: E402
+from hostile import PROMPT, GoodRunner, Runner, Watch, answer, error_of, job, until_gone  # noqa: E402
 from nodes import Pair, ask, each, wait_for  # noqa: E402
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -304,7 +304,7 @@ def both_end_well(nodes, watch):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="lpd-e2e-") as folder:
-        good = FakeRunner()
+        good = GoodRunner()
         bad = Runner({**{name: row[0] for name, row in {**ATTACKS, **STREAMS}.items()}, **HEALTH})
         with Nodes(folder, good.port, bad) as nodes:
             return each(globals(), nodes, Watch(nodes))

@@ -5,9 +5,12 @@ import pathlib
 import re
 import selectors
 import socket
+import sys
 import threading
 
-from nodes import LPD, ask, wait_for
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from fake_runner import FakeRunner  # noqa: E402
+from nodes import LPD, ask, wait_for  # noqa: E402
 
 PROMPT = "xyzzy-prompt"     # in every attack that has one; in no log
 SANITIZED = b"__asan_init" in pathlib.Path(LPD).read_bytes()
@@ -33,7 +36,14 @@ def rss(process):
 
 
 def files(process):
-    return len(os.listdir(f"/proc/{process.pid}/fd"))
+    """Those that are open, without results that wait to be fetched."""
+    folder, n = f"/proc/{process.pid}/fd", 0
+    for name in os.listdir(folder):
+        try:
+            n += "/media/" not in os.readlink(f"{folder}/{name}")
+        except OSError:
+            pass        # the one of this very look
+    return n
 
 
 class Watch:
@@ -91,6 +101,11 @@ class Watch:
         for role, process in self.both()[::-1]:
             assert self.nodes.end(process) == 0, role
         self.logs("at the end")
+
+
+class GoodRunner(FakeRunner):
+    def handle_error(self, *_):
+        """Nodes leave in the middle of its answers; that is no news here."""
 
 
 class Runner:
@@ -162,3 +177,18 @@ def until_gone(sock, seconds=20):
             pass
     except (socket.timeout, OSError):
         pass
+
+
+def watched(names, watch):
+    """Each test of a script, followed by a look at the nodes."""
+    def both(name, test):
+        def run(nodes, runner):
+            test(nodes, runner)
+            watch.look(f"after {name.replace('_', ' ')}")
+        return run
+    tests = {}
+    for name, test in names.items():
+        code = getattr(test, "__code__", None)
+        if code and code.co_argcount == 2 and code.co_varnames[0] == "nodes":
+            tests[name] = both(name, test)
+    return tests
