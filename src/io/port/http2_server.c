@@ -236,8 +236,9 @@ static void end(struct lp_h2_server *server, enum lp_code why, const char *words
 		lp_conn_finish(server->h2.conn);
 	else
 		lp_conn_close(server->h2.conn);
-	/* After everything that is ready: the exchanges' last events come before their scope closes. */
-	lp_before_sleep(server->want.loop, &server->closed);
+	/* Behind the rows of its exchanges, which are ready by now: each has had its last event, and is gone, before
+	 * the scope of all closes.  Rows run in their order; those before a sleep may come in between. */
+	lp_ready(server->want.loop, &server->closed);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

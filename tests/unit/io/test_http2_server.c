@@ -139,6 +139,23 @@ static void a_lost_connection_ends_all_of_its_exchanges(void **state)
 	assert_int_equal(lp_server_connections(f->server), 0);
 }
 
+/* More than the loop runs in one go: whoever holds an exchange has to hear of its end before it is freed. */
+static void a_lost_connection_ends_two_hundred_exchanges_too(void **state)
+{
+	struct fixture *f = *state;
+
+	f->answer = 0;
+	serve(f);
+	for (int32_t id = 1; id < 400; id += 2)
+		ask(f, id, "POST", 0);
+	real_loop_run_for(&f->r, 50 * LP_MSEC);
+	assert_int_equal(f->handled, 200);
+	close(f->p.fd);
+	f->p.fd = -1;
+	real_loop_run_for(&f->r, 50 * LP_MSEC);
+	assert_int_equal(f->gone, 200);
+}
+
 /* ---- windows ---- */
 
 static void send_body(struct fixture *f, int32_t id, size_t bytes)
@@ -593,6 +610,7 @@ int main(void)
 		TEST(a_request_that_ends_soon_after_its_early_reply_is_not_reset),
 		TEST(a_cancelled_request_is_told_as_gone),
 		TEST(a_lost_connection_ends_all_of_its_exchanges),
+		TEST(a_lost_connection_ends_two_hundred_exchanges_too),
 		TEST(an_unread_body_holds_back_the_stream_but_not_the_connection),
 		TEST(a_big_body_flows_while_it_is_read),
 		TEST(a_big_reply_waits_for_the_clients_window),
