@@ -1,6 +1,6 @@
 /* market/discovery - see the header.
  *
- * One asker per configured address, each with its own timer: it asks, books the answer in the roster and sets
+ * One asker per address, each with its own timer: it asks, books the answer in the roster and sets
  * the timer for the next time.  At most `at_once` questions are under way; who is due beyond that waits in
  * line.
  *
@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include <lpd/base/assert.h>
+#include <lpd/base/map.h>
+#include <lpd/base/mem.h>
 #include <lpd/io/grpc.h>
 #include <lpd/io/timer.h>
 #include <lpd/market/reach.h>
@@ -20,12 +22,19 @@
 
 #define APART (200 * LP_MSEC)		/* two questions to one row, at least */
 #define RETRY (LP_SEC)			/* after a failure; doubled each time, up to the interval */
+#define MOST 100000			/* orchestrators */
+#define EXTRA_ROUNDS 3			/* an extra node that nobody names any more is asked so long */
+#define RECOUNT LP_SEC			/* how often the gauges are set, at most */
 #define RENEW 180			/* seconds: a token's last ones, network-protocol 7.4 */
 
 struct asker {
 	struct lp_discovery *d;
+	struct lp_link link;
 	struct lp_orch *orch;
+	struct lp_scope *scope;		/* of the URL */
 	struct lp_url url;
+	bool listed;			/* by the operator; else it is another's extra node */
+	int64_t named_at;		/* mono; an extra node: when somebody last named it */
 	struct lp_timer timer;
 	struct lp_link due;		/* in the line of those that may not ask yet */
 	struct lp_scope *asking;	/* of the question under way; NULL: none */
@@ -47,28 +56,40 @@ struct waiter {
 struct lp_discovery {
 	struct lp_scope *scope;
 	struct lp_discovery_want want;
-	struct asker *askers;
-	int n;
-	int under_way, known;
+	struct lp_list askers;
+	struct lp_map *by_address;
+	int n, under_way, known;	/* known: of the n, those that answered or failed once */
+	struct lp_timer recount;
+	int64_t no_news_until;		/* nobody could say anything new before */
 	struct lp_list line;
 	struct lp_list waiters;
 	struct lp_buf question;
 };
 
 static void ask(struct asker *a);
+static void asker_named(struct lp_discovery *d, const struct lp_url *address, bool listed);
+static void asker_remove(struct asker *a);
 
-static void counts(struct lp_discovery *d)
+static void count(void *self)
 {
+	struct lp_discovery *d = self;
 	struct lp_roster_count c;
 
-	if (!d->want.metrics)
-		return;
 	lp_roster_count(d->want.roster, &c, lp_mono(d->want.loop));
 	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("known"), c.known);
 	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("ready"), c.ready);
 	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("busy"), c.busy);
 	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("suspended"), c.suspended);
 	lp_metric_set(d->want.metrics, LP_M_ORCHESTRATORS, LP_LABELS("unreached"), c.unreached);
+}
+
+/* Counting looks at every row, so it is not done for each answer. */
+static void counts(struct lp_discovery *d)
+{
+	if (!d->want.metrics || lp_timer_is_set(&d->recount))
+		return;
+	count(d);
+	lp_timer_set(&d->recount, d->want.loop, RECOUNT);
 }
 
 /* ---- who waits for news ---- */
@@ -95,7 +116,7 @@ static bool pending(const struct asker *a)
 
 static bool all_quiet(const struct lp_discovery *d)
 {
-	return d->under_way == 0 && lp_list_empty(&d->line);
+	return d->under_way == 0 && lp_list_empty(&d->line) && !d->want.list_comes;
 }
 
 /* Who waits for this row hears of any outcome; who waits for anybody hears of a good one, or that nobody is
@@ -167,6 +188,20 @@ static enum lp_code read_answer(struct asker *a, struct lp_orch_info *info, stru
 	return LP_OK;
 }
 
+static void extra_nodes(struct asker *a, const struct lp_orch_info *info)
+{
+	int n = info->n_nodes < a->d->want.extra_nodes ? info->n_nodes : a->d->want.extra_nodes;
+
+	for (int i = 0; a->listed && i < n; i++) {
+		struct lp_scope *scope = lp_scope_open(NULL, "node");
+		struct lp_url url;
+
+		if (lp_url_parse(scope, &url, info->nodes[i], NULL) == LP_OK && lp_reach_may_name(&a->url, &url))
+			asker_named(a->d, &url, false);
+		lp_scope_close(&scope);
+	}
+}
+
 static void answered(struct asker *a, const struct lp_orch_info *info)
 {
 	struct lp_discovery *d = a->d;
@@ -181,6 +216,7 @@ static void answered(struct asker *a, const struct lp_orch_info *info)
 		       LP_ARG(address), models, (long long)((now - a->asked_at) / LP_MSEC));
 	a->failures = 0;
 	lp_orch_answered(a->orch, info, now - a->asked_at, now);
+	extra_nodes(a, info);
 }
 
 static void failed(struct asker *a, const struct lp_err *why)
@@ -242,6 +278,11 @@ static void ask(struct asker *a)
 	a->call = lp_grpc_start(a->asking, d->want.client, &a->url, &want, on_answer, a);
 }
 
+static bool is_forgotten(const struct asker *a)
+{
+	return !a->listed && lp_mono(a->d->want.loop) - a->named_at > EXTRA_ROUNDS * a->d->want.interval;
+}
+
 /* It is time to ask: now, or when others are done. */
 static void due(void *self)
 {
@@ -249,6 +290,10 @@ static void due(void *self)
 
 	if (pending(a))
 		return;
+	if (is_forgotten(a)) {
+		asker_remove(a);
+		return;
+	}
 	if (a->d->under_way < a->d->want.at_once)
 		ask(a);
 	else
@@ -268,14 +313,108 @@ static void ask_soon(struct asker *a)
 		lp_timer_set(&a->timer, a->d->want.loop, APART - since);
 }
 
+/* ---- who is asked ---- */
+
+/* A row is named by scheme, host and port; a path in the flag is not part of it. */
+static struct lp_span name_of(const struct lp_url *address)
+{
+	struct lp_span text = address->text;
+
+	while (address->path.len && text.len && lp_span_ends(text, "/"))
+		text.len--;
+	return text;
+}
+
+static struct asker *asker_new(struct lp_discovery *d, struct lp_span name)
+{
+	struct asker *a = lp_mem_zeroed(1, sizeof(*a));
+
+	a->d = d;
+	a->scope = lp_scope_open(NULL, "asker");
+	if (lp_url_parse(a->scope, &a->url, name, NULL) != LP_OK) {
+		lp_scope_close(&a->scope);
+		lp_mem_free(a);
+		return NULL;
+	}
+	a->orch = lp_roster_row(d->want.roster, name);
+	a->timer.fire = due;
+	a->timer.self = a;
+	lp_list_add(&d->askers, &a->link);
+	lp_map_put(d->by_address, name, a);
+	d->n++;
+	lp_timer_set(&a->timer, d->want.loop, 0);
+	return a;
+}
+
+static void asker_named(struct lp_discovery *d, const struct lp_url *address, bool listed)
+{
+	struct asker *a = lp_map_find(d->by_address, name_of(address));
+
+	if (!a && d->n < MOST)
+		a = asker_new(d, name_of(address));
+	if (!a)
+		return;
+	a->listed = a->listed || listed;
+	a->named_at = lp_mono(d->want.loop);
+}
+
+static void asker_free(struct asker *a)
+{
+	lp_timer_clear(&a->timer);
+	lp_link_out(&a->link);
+	lp_link_out(&a->due);
+	lp_scope_close(&a->scope);
+	lp_mem_free(a);
+}
+
+static void asker_remove(struct asker *a)
+{
+	struct lp_discovery *d = a->d;
+	struct lp_orch *orch = a->orch;
+
+	lp_map_take(d->by_address, lp_orch_address(orch));
+	d->n--;
+	d->known -= a->known;
+	d->under_way -= a->asking != NULL;
+	lp_scope_close(&a->asking);
+	asker_free(a);
+	next_in_line(d);
+	wake_waiters(d, orch, false);
+	lp_roster_remove(d->want.roster, lp_orch_address(orch));
+}
+
+void lp_discovery_set(struct lp_discovery *d, const struct lp_url *addresses, int n)
+{
+	d->want.list_comes = false;
+	lp_list_each(&d->askers, a, struct asker, link) {
+		a->named_at = a->listed ? INT64_MIN / 2 : a->named_at;
+		a->listed = false;
+	}
+	for (int i = 0; i < n; i++)
+		asker_named(d, &addresses[i], true);
+	lp_list_each(&d->askers, a, struct asker, link)
+		if (is_forgotten(a))
+			asker_remove(a);
+	wake_waiters(d, NULL, false);
+	counts(d);
+}
+
+void lp_discovery_no_list(struct lp_discovery *d)
+{
+	d->want.list_comes = false;
+	wake_waiters(d, NULL, false);
+}
+
 /* ---- the header's functions ---- */
 
 static void discovery_close(void *arg)
 {
 	struct lp_discovery *d = arg;
 
-	for (int i = 0; i < d->n; i++)
-		lp_timer_clear(&d->askers[i].timer);
+	lp_list_each(&d->askers, a, struct asker, link)
+		asker_free(a);
+	lp_timer_clear(&d->recount);
+	lp_map_free(&d->by_address);
 	lp_buf_clear(&d->question);
 }
 
@@ -288,28 +427,6 @@ static void write_question(struct lp_discovery *d)
 	lp_orch_request_encode(&d->question, &request);
 }
 
-static void add_asker(struct lp_discovery *d, const struct lp_url *address)
-{
-	struct lp_err ignored;
-	struct asker *a = &d->askers[d->n];
-	struct lp_span text = address->text;
-
-	/* A row is named by scheme, host and port; a path in the flag is not part of it. */
-	while (address->path.len && text.len && lp_span_ends(text, "/"))
-		text.len--;
-	for (int i = 0; i < d->n; i++)
-		if (lp_span_eq(lp_orch_address(d->askers[i].orch), text))
-			return;
-	if (lp_url_parse(d->scope, &a->url, text, &ignored) != LP_OK)
-		return;
-	a->d = d;
-	a->orch = lp_roster_row(d->want.roster, text);
-	a->timer.fire = due;
-	a->timer.self = a;
-	d->n++;
-	lp_timer_set(&a->timer, d->want.loop, 0);
-}
-
 struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_discovery_want *want)
 {
 	struct lp_discovery *d = lp_new(scope, struct lp_discovery);
@@ -319,13 +436,16 @@ struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_d
 	d->want.interval = want->interval ? want->interval : LP_MIN;
 	d->want.timeout = want->timeout ? want->timeout : 3 * LP_SEC;
 	d->want.at_once = want->at_once ? want->at_once : 64;
+	d->recount.fire = count;
+	d->recount.self = d;
+	lp_list_init(&d->askers);
 	lp_list_init(&d->line);
 	lp_list_init(&d->waiters);
+	d->by_address = lp_map_new();
 	write_question(d);
 	lp_defer(scope, discovery_close, d);
-	d->askers = lp_new_array(scope, struct asker, (size_t)want->n_addresses);
 	for (int i = 0; i < want->n_addresses; i++)
-		add_asker(d, &want->addresses[i]);
+		asker_named(d, &want->addresses[i], true);
 	return d;
 }
 
@@ -345,22 +465,18 @@ void lp_discovery_refresh(struct lp_discovery *d, struct lp_scope *scope, struct
 			  void (*on_done)(void *self), void *self)
 {
 	struct waiter *w = waiter_new(d, scope, on_done, self);
-	bool asked = false;
+	struct asker *a = lp_map_find(d->by_address, lp_orch_address(orch));
 
 	w->orch = orch;
-	for (int i = 0; i < d->n; i++) {
-		if (d->askers[i].orch != orch)
-			continue;
-		ask_soon(&d->askers[i]);
-		asked = true;
-	}
-	if (asked)
-		lp_list_add(&d->waiters, &w->link);
-	else
+	if (!a || a->orch != orch) {	/* it was removed */
 		lp_ready(d->want.loop, &w->ready);
+		return;
+	}
+	ask_soon(a);
+	lp_list_add(&d->waiters, &w->link);
 }
 
-/* Requests for a model that nobody has must not become a flood of questions. */
+/* Requests for a model that nobody has must not become a flood of questions, nor of looks at everybody. */
 static int64_t old_after(const struct lp_discovery *d)
 {
 	int64_t all = d->n * (10 * LP_MSEC);
@@ -378,20 +494,25 @@ static bool has_news(const struct asker *a, int64_t since)
 bool lp_discovery_news(struct lp_discovery *d, struct lp_scope *scope, int64_t since,
 		       void (*on_done)(void *self), void *self)
 {
-	bool asked = false;
+	int64_t now = lp_mono(d->want.loop);
+	bool asked = d->want.list_comes;
 
-	for (int i = 0; i < d->n; i++) {
-		if (!has_news(&d->askers[i], since))
+	if (!asked && now < d->no_news_until)
+		return false;
+	lp_list_each(&d->askers, a, struct asker, link) {
+		if (!has_news(a, since))
 			continue;
-		ask_soon(&d->askers[i]);
+		ask_soon(a);
 		asked = true;
 	}
 	if (asked)
 		lp_list_add(&d->waiters, &waiter_new(d, scope, on_done, self)->link);
+	else
+		d->no_news_until = now + d->n * (10 * LP_USEC);
 	return asked;
 }
 
 bool lp_discovery_first_round_done(const struct lp_discovery *d)
 {
-	return d->known == d->n;
+	return d->known == d->n && !d->want.list_comes;
 }

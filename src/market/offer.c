@@ -432,5 +432,5 @@ void lp_orch_end(struct lp_roster *roster, const struct lp_orch_try *t, const st
 		lp_offers_judge(t->orch);
 	else
 		lp_offer_judge(o);
-	lp_orch_unref(t->orch);
+	lp_orch_let_go(t->orch);
 }

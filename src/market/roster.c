@@ -17,7 +17,12 @@ static const struct lp_roster_rules usual = {
 	.suspend_max = 2 * LP_MIN,
 };
 
-void lp_orch_unref(struct lp_orch *orch)
+void lp_orch_hold(struct lp_orch *orch)
+{
+	orch->refs++;
+}
+
+void lp_orch_let_go(struct lp_orch *orch)
 {
 	lp_assert(orch->refs > 0);
 	if (--orch->refs)
@@ -35,7 +40,7 @@ static void roster_close(void *arg)
 	void *stake;
 
 	for (int i = 0; i < roster->n; i++)
-		lp_orch_unref(roster->rows[i]);
+		lp_orch_let_go(roster->rows[i]);
 	lp_mem_free(roster->rows);
 	lp_agenda_clear(&roster->stale);
 	lp_pools_free(roster);
@@ -111,7 +116,7 @@ void lp_roster_remove(struct lp_roster *roster, struct lp_span address)
 	orch->reached = false;
 	lp_agenda_set(&roster->stale, &orch->stale, LP_NEVER);
 	lp_offers_judge(orch);
-	lp_orch_unref(orch);
+	lp_orch_let_go(orch);
 }
 
 /* ---- what an orchestrator says of itself ---- */

@@ -102,7 +102,6 @@ struct lp_roster {
 };
 
 /* roster.c */
-void lp_orch_unref(struct lp_orch *orch);
 void lp_orch_look(struct lp_orch *orch);
 bool lp_orch_reached(const struct lp_orch *orch, int64_t now);
 double lp_orch_stake(const struct lp_orch *orch);

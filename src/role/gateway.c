@@ -1,6 +1,5 @@
 /* role/gateway - the wiring of a gateway: the public port with its routes, the orchestrators it knows, the
  * jobs.  What a job does is in gateway_job.c. */
-#include "address.h"
 #include "gateway_job.h"
 #include "pair.h"
 
@@ -8,7 +7,6 @@
 #include <string.h>
 
 #include <lpd/base/json.h>
-#include <lpd/base/map.h>
 
 struct route {
 	struct lp_gateway *gw;
@@ -113,82 +111,6 @@ static void add_routes(struct lp_gateway *gw)
 	lp_pipelines_openapi(&gw->openapi);
 }
 
-/* ---- orchestrators ---- */
-
-static enum lp_code read_addresses(struct lp_gateway *gw, struct lp_discovery_want *want, struct lp_err *e)
-{
-	const struct lp_span *items;
-	size_t n = lp_option_list(gw->node->options, LP_OPT_ORCH_ADDR, &items);
-	struct lp_url *urls = lp_new_array(gw->scope, struct lp_url, n);
-	struct lp_err why;
-
-	for (size_t i = 0; i < n; i++)
-		if (lp_peer_address(gw->scope, &urls[i], items[i], &why) != LP_OK)
-			return lp_fail(e, LP_CONFIG, "-orchAddr: %s", lp_err_words(&why));
-	if (n == 0)
-		lp_log(gw->node->log, LP_UNUSUAL, "no orchestrators", "hint=-orchAddr");
-	want->addresses = urls;
-	want->n_addresses = (int)n;
-	return LP_OK;
-}
-
-/* [{"model_id": ..., "pipeline": ..., "minVersion": ...}]: bad entries are named, not skipped in silence. */
-static enum lp_code read_minimums(struct lp_gateway *gw, struct lp_roster_rules *rules, struct lp_err *e)
-{
-	const char *text = lp_option_text(gw->node->options, LP_OPT_AI_MIN_RUNNER_VERSION);
-	struct lp_roster_minimum *all;
-	struct lp_err why;
-	json_t *list;
-
-	if (lp_json_parse(gw->scope, &list, lp_span(text), &why) != LP_OK || !json_is_array(list))
-		return lp_fail(e, LP_CONFIG, "-aiMinRunnerVersion is no JSON array");
-	all = lp_new_array(gw->scope, struct lp_roster_minimum, json_array_size(list));
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *entry = json_array_get(list, i);
-		const struct lp_pipeline *pipeline = lp_pipeline_find(lp_json_str(entry, "pipeline"));
-
-		all[i].model = lp_span_dup(gw->scope, lp_json_str(entry, "model_id"));
-		all[i].version = lp_span_dup(gw->scope, lp_json_str(entry, "minVersion"));
-		if (!pipeline || !all[i].model.len || !all[i].version.len)
-			return lp_fail(e, LP_CONFIG, "-aiMinRunnerVersion: entry %zu needs a known pipeline, a "
-				       "model_id and a minVersion", i + 1);
-		all[i].capability = pipeline->capability;
-	}
-	rules->minimums = all;
-	rules->n_minimums = (int)json_array_size(list);
-	return LP_OK;
-}
-
-static enum lp_code open_market(struct lp_gateway *gw, struct lp_err *e)
-{
-	struct lp_node *node = gw->node;
-	struct lp_roster_rules rules = {
-		.min_version = lp_span(lp_option_text(node->options, LP_OPT_ORCH_MIN_LIVEPEER_VERSION)),
-		.stale = 5 * LP_MIN,
-	};
-	struct lp_discovery_want want = {
-		.loop = node->loop,
-		.client = node->client,
-		.version = gw->version,
-		.interval = lp_option_duration(node->options, LP_OPT_DISCOVERY_INTERVAL),
-		.timeout = lp_option_duration(node->options, LP_OPT_DISCOVERY_TIMEOUT),
-		.dice = &node->dice,
-		.log = node->log,
-		.metrics = node->metrics,
-	};
-
-	/* An answer may be used for a few rounds in which no better one came. */
-	if (rules.stale < 3 * want.interval)
-		rules.stale = 3 * want.interval;
-	if (read_addresses(gw, &want, e) != LP_OK || read_minimums(gw, &rules, e) != LP_OK)
-		return e->code;
-	gw->roster = lp_roster_open(gw->scope, &rules, &node->dice);
-	want.roster = gw->roster;
-	gw->discovery = lp_discovery_open(gw->scope, &want);
-	gw->credentials = lp_map_new();
-	return LP_OK;
-}
-
 /* ---- the public port ---- */
 
 /* HTTPS when a certificate is given; nobody wants one made up for a public address. */
@@ -257,6 +179,7 @@ static void gateway_close(void *arg)
 	struct lp_gateway *gw = arg;
 
 	lp_buf_clear(&gw->openapi);
+	lp_perf_clear(&gw->perf);
 	if (gw->credentials)
 		lp_gateway_credentials_close(gw);
 	gw->node->gateway = NULL;
@@ -280,7 +203,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	node->gateway = gw;
 	if (read_public_url(gw, e) != LP_OK)
 		return e->code;
-	if (open_market(gw, e) != LP_OK || lp_gateway_kept_open(gw, e) != LP_OK)
+	if (lp_gateway_market_open(gw, e) != LP_OK || lp_gateway_kept_open(gw, e) != LP_OK)
 		return e->code;
 	add_routes(gw);
 	return open_server(gw, e);

@@ -391,7 +391,7 @@ static enum lp_code outcome(struct lp_gateway_job *j)
 		return j->err.code;
 	if (j->task.aborted == LP_DEADLINE && j->err.code != LP_DEADLINE)
 		lp_fail(&j->err, LP_DEADLINE, "the job did not end within %lld s",
-			(long long)(j->gw->job_time / LP_SEC));
+			(long long)(lp_gateway_job_time(j->gw, j->pipeline) / LP_SEC));
 	else if (j->task.aborted != LP_OK && j->err.code != j->task.aborted)
 		lp_fail(&j->err, j->task.aborted, "%s", lp_code_words(j->task.aborted));
 	return j->err.code;
@@ -407,7 +407,7 @@ static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 
 	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed == j->at.orch)
 		return LP_BAD_PEER;
-	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > j->gw->job_time / 2)
+	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > lp_gateway_job_time(j->gw, j->pipeline) / 2)
 		return LP_PEER_ERROR;
 	return code;
 }
@@ -419,30 +419,6 @@ static bool is_final(const struct lp_gateway_job *j, const struct lp_orch *orch,
 	if (code == LP_NO_CAPACITY || code == LP_CONNECT)
 		return false;
 	return lp_code_next(code) != LP_NEXT_REFRESH || j->refreshed == orch;
-}
-
-/* The one place where scores (and, later, money) move; then the try is closed. */
-static void book(struct lp_gateway_job *j, enum lp_code code)
-{
-	struct lp_orch_outcome out = { .code = verdict(j, code), .now = now_of(j) };
-	struct lp_orch_try t = j->at;
-
-	if (!t.orch)
-		return;
-	if (code == LP_OK) {
-		out.took = (j->answered_at ? j->answered_at : out.now) - j->sent_at;
-		out.work = lp_request_work(j->request, j->tokens);
-	} else if (is_final(j, t.orch, code) && j->n_tried < LP_GATEWAY_TRIES) {
-		j->tried[j->n_tried++] = t.orch;
-	}
-	j->faults += lp_code_next(out.code) == LP_NEXT_SUSPEND && out.code == LP_PEER_ERROR;
-	lp_metric_add(j->gw->node->metrics, LP_M_TRIES, LP_LABELS(j->pipeline->name, lp_code_name(code)), 1);
-	j->orch = lp_span_dup(j->scope, j->orch);	/* the row may go, the log line still names it */
-	j->at.orch = NULL;
-	lp_orch_end(j->gw->roster, &t, &out);
-	j->call = NULL;
-	lp_scope_close(&j->attempt);
-	let_next_look(j->gw, &t);
 }
 
 /* Refused terms: news of them is fetched at once, while the row is still at hand. */
@@ -469,6 +445,33 @@ static bool may_try_again(const struct lp_gateway_job *j, enum lp_code code)
 	return false;
 }
 
+/* The one place where scores (and, later, money) move; then the try is closed. */
+static void book(struct lp_gateway_job *j, enum lp_code code)
+{
+	struct lp_orch_outcome out = { .code = verdict(j, code), .now = now_of(j) };
+	struct lp_orch_try t = j->at;
+
+	if (!t.orch)
+		return;
+	if (code == LP_OK) {
+		out.took = (j->answered_at ? j->answered_at : out.now) - j->sent_at;
+		out.work = lp_request_work(j->request, j->tokens);
+	} else if (is_final(j, t.orch, code) && j->n_tried < LP_GATEWAY_TRIES) {
+		lp_orch_hold(t.orch);
+		j->tried[j->n_tried++] = t.orch;
+	}
+	j->faults += lp_code_next(out.code) == LP_NEXT_SUSPEND && out.code == LP_PEER_ERROR;
+	lp_metric_add(j->gw->node->metrics, LP_M_TRIES, LP_LABELS(j->pipeline->name, lp_code_name(code)), 1);
+	j->orch = lp_span_dup(j->scope, j->orch);	/* the row may go, the log line still names it */
+	j->at.orch = NULL;
+	if (may_try_again(j, code))
+		renew_terms(j, t.orch, code);
+	lp_orch_end(j->gw->roster, &t, &out);
+	j->call = NULL;
+	lp_scope_close(&j->attempt);
+	let_next_look(j->gw, &t);
+}
+
 static int settle(void *self)
 {
 	struct lp_gateway_job *j = self;
@@ -486,7 +489,6 @@ static int settle(void *self)
 	/* Without a try this is SELECT's or INTAKE's own verdict. */
 	if (!orch || !may_try_again(j, code))
 		return REPLY;
-	renew_terms(j, orch, code);
 	return SELECT;
 }
 
@@ -511,7 +513,7 @@ static const char *words_for_log(const struct lp_gateway_job *j)
 static void log_line(struct lp_gateway_job *j)
 {
 	struct lp_log *log = j->gw->node->log;
-	struct lp_buf trail = { 0 };
+	struct lp_buf trail = { 0 }, passed = { 0 };
 	char tries[12], ms[24], wanted[96] = "";
 
 	if (!lp_log_on(log, LP_INFO))
@@ -521,10 +523,13 @@ static void log_line(struct lp_gateway_job *j)
 	snprintf(tries, sizeof(tries), "%d", j->tries);
 	snprintf(ms, sizeof(ms), "%.1f", (double)lp_task_age(&j->task) / (double)LP_MSEC);
 	lp_task_trail(&j->task, &trail);
+	lp_gateway_passed_over(j, &passed, "");
 	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "pipeline", j->pipeline->name,
 		  "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
-		  "why", words_for_log(j), "tries", tries, "ms", ms, "trail", lp_buf_text(&trail), NULL);
+		  "why", words_for_log(j), "passed_over", lp_buf_text(&passed), "tries", tries, "ms", ms, "trail",
+		  lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
+	lp_buf_clear(&passed);
 }
 
 /* Last in the job's scope, also when the whole gateway is closed under it. */
@@ -539,6 +544,8 @@ static void leave(void *arg)
 	lp_link_out(&j->link);
 	if (j->at.orch)
 		lp_orch_end(gw->roster, &j->at, &(struct lp_orch_outcome){ .code = LP_GONE, .now = now_of(j) });
+	for (int i = 0; i < j->n_tried; i++)
+		lp_orch_let_go(j->tried[i]);
 	if (j->ex)
 		lp_exchange_watch(j->ex, NULL, NULL);
 	gw->n_jobs--;
@@ -614,5 +621,5 @@ void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipel
 	j->task.on_done = on_done;
 	j->task.metrics = gw->node->metrics;
 	lp_task_start(&j->task, gw->node->loop, &lp_gateway_machine, j);
-	lp_task_deadline(&j->task, gw->job_time, LP_DEADLINE);
+	lp_task_deadline(&j->task, lp_gateway_job_time(gw, pipeline), LP_DEADLINE);
 }

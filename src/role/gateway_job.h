@@ -17,6 +17,7 @@
 #include <lpd/front/jobs.h>
 #include <lpd/front/relay.h>
 #include <lpd/front/stream.h>
+#include <lpd/io/fetch.h>
 #include <lpd/io/task.h>
 #include <lpd/market/discovery.h>
 #include <lpd/market/intake.h>
@@ -37,6 +38,9 @@ struct lp_gateway {
 	uint64_t came;			/* jobs so far */
 	int n_jobs, max_jobs;
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
+	int64_t *pipeline_time;		/* -pipelineTimeouts, in the order of the rows; else -jobTimeout */
+	struct lp_fetcher *fetcher;	/* NULL until a page is needed */
+	struct lp_perf perf;		/* -orchPerfStatsUrl */
 	struct lp_span public_url;	/* before "/stream/..." in answers; may be empty */
 	struct lp_span version;		/* what we tell peers that we are */
 	const struct lp_span *media_hosts;	/* -mediaHosts */
@@ -102,6 +106,10 @@ enum lp_code lp_gateway_keep(struct lp_gateway_job *j, struct lp_err *e);
 enum lp_code lp_gateway_kept_open(struct lp_gateway *gw, struct lp_err *e);
 void lp_gateway_kept_routes(struct lp_gateway *gw);
 
+/* gateway_market.c */
+enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e);
+int64_t lp_gateway_job_time(const struct lp_gateway *gw, const struct lp_pipeline *pipeline);
+
 /* gateway_send.c */
 enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e);
 void lp_gateway_send(struct lp_gateway_job *j);
@@ -120,6 +128,8 @@ enum lp_gateway_result lp_gateway_read(struct lp_gateway_job *j, struct lp_err *
 void lp_gateway_on_exchange(void *job);	/* watches the exchange */
 /* True: there is nothing left to write. */
 bool lp_gateway_reply(struct lp_gateway_job *j);
+/* Adds how many were not chosen, by reason, behind `front`; nothing when there were none. */
+void lp_gateway_passed_over(const struct lp_gateway_job *j, struct lp_buf *to, const char *front);
 /* The headers that every reply of a job carries, in the scope.  Returns how many. */
 int lp_gateway_headers(struct lp_gateway_job *j, struct lp_scope *scope, struct lp_header **out);
 #define LP_GATEWAY_HEADERS 2

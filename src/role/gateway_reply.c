@@ -42,12 +42,22 @@ void lp_gateway_on_exchange(void *self)
 
 /* ---- headers ---- */
 
+/* "1 busy, 2 model" behind the words in front; nothing when nobody was passed over. */
+void lp_gateway_passed_over(const struct lp_gateway_job *j, struct lp_buf *to, const char *front)
+{
+	for (int i = 0; i < LP_REJECTS; i++) {
+		if (!j->rejected[i])
+			continue;
+		lp_buf_fmt(to, "%s%d %s", front, j->rejected[i], lp_reject_name((enum lp_reject)i));
+		front = ", ";
+	}
+}
+
 /* Who was asked and why, who was passed over, and where the time went: for Lp-Trace: 1. */
 static struct lp_span trace_text(struct lp_gateway_job *j, struct lp_scope *scope)
 {
 	struct lp_buf text = { 0 };
 	struct lp_span kept;
-	const char *sep = "; passed over: ";
 
 	lp_buf_fmt(&text, "job %s; ", j->id);
 	if (j->orch.len)
@@ -55,12 +65,7 @@ static struct lp_span trace_text(struct lp_gateway_job *j, struct lp_scope *scop
 			   j->tries);
 	else
 		lp_buf_add_text(&text, "chose nobody");
-	for (int i = 0; i < LP_REJECTS; i++) {
-		if (!j->rejected[i])
-			continue;
-		lp_buf_fmt(&text, "%s%d %s", sep, j->rejected[i], lp_reject_name((enum lp_reject)i));
-		sep = ", ";
-	}
+	lp_gateway_passed_over(j, &text, "; passed over: ");
 	lp_buf_add_text(&text, "; ");
 	lp_task_trail(&j->task, &text);
 	kept = lp_span_dup(scope, lp_buf_span(&text));

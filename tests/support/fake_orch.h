@@ -23,6 +23,7 @@ struct fake_orch {
 
 	/* As told. */
 	const char *models[8];		/* "pipeline/model" ..., NULL */
+	const char *nodes[4];		/* extra nodes that it names, up to a NULL */
 	bool mute;			/* GetOrchestrator fails */
 	int64_t token_life;		/* seconds; 0: 1800 */
 	int64_t token_end;		/* 0: after its life; else this, whatever the time is */
@@ -70,6 +71,11 @@ static inline void fake_info(struct fake_orch *o, struct lp_scope *scope, struct
 		struct lp_model_terms terms = { .model = model, .warm = true, .capacity = 4 };
 
 		lp_capabilities_add_model(scope, &info->capabilities, lp_pipeline_find(pipeline)->capability, &terms);
+	}
+	info->nodes = lp_new_array(scope, struct lp_span, 4);
+	while (info->n_nodes < 4 && o->nodes[info->n_nodes]) {
+		info->nodes[info->n_nodes] = lp_span(o->nodes[info->n_nodes]);
+		info->n_nodes++;
 	}
 	info->auth_token = (struct lp_auth_token){
 		.present = true,

@@ -1,5 +1,6 @@
 /* market/discovery - keeps the roster true: asks every configured orchestrator by GetOrchestrator, in the
- * background, with deadlines and at a bounded rate; again when a job wants fresher news. */
+ * background, with deadlines and at a bounded rate; again when a job wants fresher news.  Who is configured may
+ * change, and orchestrators may name further addresses of theirs. */
 #ifndef LPD_MARKET_DISCOVERY_H
 #define LPD_MARKET_DISCOVERY_H
 
@@ -14,6 +15,8 @@ struct lp_discovery_want {
 	struct lp_roster *roster;
 	const struct lp_url *addresses;	/* -orchAddr */
 	int n_addresses;
+	bool list_comes;		/* lp_discovery_set() or lp_discovery_no_list() will be called soon */
+	int extra_nodes;		/* -extraNodes: further addresses of each that are asked too */
 	struct lp_span version;		/* what we say we are */
 	int64_t interval;		/* between rounds: 1 min (a round also renews tokens in time) */
 	int64_t timeout;		/* of one question: 3 s */
@@ -25,6 +28,11 @@ struct lp_discovery_want {
 
 struct lp_discovery;
 struct lp_discovery *lp_discovery_open(struct lp_scope *scope, const struct lp_discovery_want *want);
+/* Whom to ask from now on: rows that are not in the list leave the roster, those that stay keep what is known of
+ * them.  At most 100,000 are taken. */
+void lp_discovery_set(struct lp_discovery *discovery, const struct lp_url *addresses, int n);
+/* The list did not come; who waits for it need not. */
+void lp_discovery_no_list(struct lp_discovery *discovery);
 /* Ask this one now; joined to a question under way.  on_done comes when it is answered or failed.  Questions
  * to one row are at least 200 ms apart. */
 void lp_discovery_refresh(struct lp_discovery *discovery, struct lp_scope *scope, struct lp_orch *orch,

@@ -49,6 +49,10 @@ void lp_roster_remove(struct lp_roster *roster, struct lp_span address);	/* disc
 void lp_roster_perf(struct lp_roster *roster, const struct lp_perf *perf);
 void lp_roster_stake(struct lp_roster *roster, struct lp_span address, double stake);
 
+/* Who remembers a row longer than until it returns to the loop holds it: it may be removed meanwhile. */
+void lp_orch_hold(struct lp_orch *orch);
+void lp_orch_let_go(struct lp_orch *orch);
+
 struct lp_span lp_orch_address(const struct lp_orch *orch);
 const struct lp_orch_info *lp_orch_info(const struct lp_orch *orch);		/* NULL: none yet */
 /* Not in its last 3 minutes by the wall clock, or just come. */
@@ -60,7 +64,7 @@ bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t n
 struct lp_roster_ask {
 	uint32_t capability;
 	struct lp_span model;
-	struct lp_orch *const *tried;
+	struct lp_orch *const *tried;	/* held by the caller */
 	int n_tried;			/* at most LP_ROSTER_TRIED */
 	const struct lp_pin *pin;	/* Lp-Orchestrator; NULL: any */
 	double work;			/* units of this job, as of a score; 0: not known */

@@ -317,6 +317,103 @@ static void an_address_for_jobs_that_is_not_its_to_give_is_refused(void **state)
 	assert_non_null(strstr(lp_buf_text(&w->lines), "not its to give: unix:/run/docker.sock"));
 }
 
+static void set(struct world *w, const int *which, int n)
+{
+	struct lp_url urls[3];
+
+	for (int i = 0; i < n; i++)
+		assert_int_equal(lp_url_parse(w->real.scope, &urls[i], lp_span(w->o[which[i]].uri), NULL), LP_OK);
+	lp_discovery_set(w->discovery, urls, n);
+}
+
+static int known(struct world *w)
+{
+	struct lp_roster_count c;
+
+	lp_roster_count(w->roster, &c, lp_mono(w->real.loop));
+	return c.known;
+}
+
+static void a_new_list_adds_and_removes(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 3, LP_MIN, 0);
+	first_round(w);
+	assert_int_equal(known(w), 3);
+	set(w, (const int[]){ 2, 0 }, 2);
+	assert_true(lp_discovery_first_round_done(w->discovery));	/* of these two all is known */
+	assert_int_equal(known(w), 2);
+	assert_non_null(lp_orch_info(row(w, 0)));
+	set(w, (const int[]){ 1 }, 1);
+	first_round(w);
+	assert_int_equal(known(w), 1);
+	assert_non_null(lp_orch_info(row(w, 1)));
+	assert_int_equal(w->o[1].questions, 2);
+}
+
+static void one_that_is_removed_while_it_is_asked_tells_its_waiters(void **state)
+{
+	struct world *w = *state;
+
+	discover_fakes(w, 2, LP_MIN, 1);
+	w->told = false;
+	lp_discovery_refresh(w->discovery, w->waits, row(w, 1), on_news, w);
+	set(w, (const int[]){ 0 }, 1);
+	real_loop_run_until(&w->real, &w->told);
+	first_round(w);
+	assert_int_equal(w->o[1].questions, 0);
+	set(w, NULL, 0);
+	assert_int_equal(known(w), 0);
+}
+
+static void who_waits_for_a_list_is_told_when_it_does_not_come(void **state)
+{
+	struct world *w = *state;
+	struct lp_discovery_want want = {
+		.loop = w->real.loop, .client = w->client, .roster = w->roster, .list_comes = true,
+		.dice = &w->dice, .log = w->log,
+	};
+
+	w->discovery = lp_discovery_open(w->real.scope, &want);
+	assert_false(lp_discovery_first_round_done(w->discovery));
+	w->told = false;
+	assert_true(lp_discovery_news(w->discovery, w->waits, lp_mono(w->real.loop), on_news, w));
+	lp_discovery_no_list(w->discovery);
+	assert_false(w->told);		/* never inline */
+	real_loop_run_until(&w->real, &w->told);
+	assert_true(lp_discovery_first_round_done(w->discovery));
+}
+
+static void extra_nodes_are_asked_as_far_as_allowed(void **state)
+{
+	struct world *w = *state;
+	const char *texts[1];
+	struct lp_url url;
+	struct lp_discovery_want want = {
+		.loop = w->real.loop, .client = w->client, .roster = w->roster, .addresses = &url, .n_addresses = 1,
+		.interval = 100 * LP_MSEC, .timeout = 500 * LP_MSEC, .dice = &w->dice, .log = w->log, .extra_nodes = 2,
+	};
+
+	for (int i = 0; i < 3; i++)
+		fake_orch_open(&w->o[i], w->real.scope, w->real.loop);
+	w->o[0].nodes[0] = "unix:/tmp/x";		/* not followed */
+	w->o[0].nodes[1] = w->o[1].uri;
+	w->o[0].nodes[2] = w->o[2].uri;		/* the third: one too many */
+	w->o[1].nodes[0] = w->o[2].uri;		/* of the second level: not followed */
+	texts[0] = w->o[0].uri;
+	assert_int_equal(lp_url_parse(w->real.scope, &url, lp_span(texts[0]), NULL), LP_OK);
+	w->discovery = lp_discovery_open(w->real.scope, &want);
+	real_loop_run_for(&w->real, 50 * LP_MSEC);
+	first_round(w);
+	assert_int_equal(known(w), 2);
+	assert_non_null(lp_orch_info(row(w, 1)));
+	assert_int_equal(w->o[2].questions, 0);
+	w->o[0].nodes[1] = NULL;		/* not named any more: asked for a while, then forgotten */
+	real_loop_run_for(&w->real, 1300 * LP_MSEC);
+	assert_int_equal(known(w), 1);
+}
+
 static void a_gateway_may_close_while_it_asks(void **state)
 {
 	struct world *w = *state;
@@ -343,6 +440,10 @@ int main(void)
 		T(a_short_token_is_renewed_before_its_last_minutes),
 		T(a_token_that_ends_at_the_end_of_time_is_a_token),
 		T(an_address_for_jobs_that_is_not_its_to_give_is_refused),
+		T(a_new_list_adds_and_removes),
+		T(one_that_is_removed_while_it_is_asked_tells_its_waiters),
+		T(who_waits_for_a_list_is_told_when_it_does_not_come),
+		T(extra_nodes_are_asked_as_far_as_allowed),
 		T(a_gateway_may_close_while_it_asks),
 	};
 

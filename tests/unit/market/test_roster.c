@@ -652,6 +652,198 @@ static void counts_follow_the_jobs(void **state)
 	assert_int_equal(count.in_flight, 0);
 }
 
+/* ---- what the operator accepts ---- */
+
+static void reopen(struct world *w, const struct lp_roster_rules *rules)
+{
+	w->roster = lp_roster_open(w->scope, rules, &w->dice);
+}
+
+/* One of that Ethereum address and price. */
+static struct lp_orch *seller(struct world *w, const char *uri, char digit, int64_t price)
+{
+	struct lp_orch *o = lp_roster_row(w->roster, lp_span(uri));
+	struct lp_orch_info info = info_of(w, "0.9.1");
+	struct lp_price_info prices[2] = { { true, 1, 1, T2I, LP_SPAN("another") },
+					   { true, price, 10, T2I, LP_SPAN("m") } };
+	char address[20];
+
+	memset(address, digit, sizeof(address));
+	info.address = lp_span_of(address, sizeof(address));
+	info.prices = prices;
+	info.n_prices = price ? 2 : 0;
+	lp_orch_answered(o, &info, 20 * LP_MSEC, w->now);
+	return o;
+}
+
+static void who_is_on_the_blocklist_gets_no_jobs(void **state)
+{
+	struct world *w = *state;
+	struct lp_address blocked[2] = { { { 0 } }, { { 0 } } };
+	struct lp_choice choice;
+
+	memset(blocked[1].bytes, 1, sizeof(blocked[1].bytes));
+	reopen(w, &(struct lp_roster_rules){ .blocked = blocked, .n_blocked = 2 });
+	seller(w, "https://a:1", 1, 0);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_EXCLUDED], 1);
+	seller(w, "https://b:1", 0, 0);		/* the zero address is nobody's (BUG-55) */
+	assert_non_null(choose(w, &choice));
+	seller(w, "https://a:1", 2, 0);		/* another account answers there now */
+	assert_non_null(choose(w, &choice));
+	assert_int_equal(choice.eligible, 2);
+}
+
+static void a_price_above_the_limit_is_not_paid(void **state)
+{
+	static const struct lp_max_price row = { .capability = T2I, .model = LP_SPAN("m") };
+	struct world *w = *state;
+	struct lp_max_price rows[1] = { row };
+	struct lp_max_prices max = { .rows = rows, .n_rows = 1 };
+	struct lp_roster_rules rules = { .max_prices = &max };
+	struct lp_choice choice;
+
+	assert_int_equal(lp_price_of_wire(&rows[0].price, 5, 1, NULL), LP_OK);
+	reopen(w, &rules);
+	struct lp_orch *cheap = seller(w, "https://cheap:1", 1, 50);	/* 5 a unit: just so */
+
+	seller(w, "https://dear:1", 2, 51);
+	for (int i = 0; i < 50; i++)
+		assert_ptr_equal(choose(w, &choice), cheap);
+	assert_int_equal(choice.rejected[LP_REJECT_PRICE], 1);
+	seller(w, "https://strange:1", 4, -50);
+	assert_ptr_equal(choose(w, &choice), cheap);
+	assert_int_equal(choice.rejected[LP_REJECT_PRICE], 2);
+	try(w, cheap, LP_PEER_ERROR);
+	assert_null(choose(w, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_PRICE], 2);
+	assert_int_equal(choice.rejected[LP_REJECT_SUSPENDED], 1);
+	seller(w, "https://free:1", 3, 0);	/* names no price, asks for nothing */
+	assert_non_null(choose(w, &choice));
+}
+
+static void the_limit_gives_way_when_it_may_and_must(void **state)
+{
+	struct world *w = *state;
+	struct lp_max_prices max = { .has_any = true };
+	struct lp_roster_rules rules = { .max_prices = &max, .dear_if_needed = true };
+	struct lp_choice choice;
+
+	assert_int_equal(lp_price_of_wire(&max.any, 5, 1, NULL), LP_OK);
+	reopen(w, &rules);
+	struct lp_orch *dear = seller(w, "https://dear:1", 2, 51);
+
+	assert_ptr_equal(choose(w, &choice), dear);
+	struct lp_orch *cheap = seller(w, "https://cheap:1", 1, 50);
+
+	assert_ptr_equal(choose(w, &choice), cheap);
+	assert_int_equal(choice.rejected[LP_REJECT_PRICE], 1);
+}
+
+static void a_bad_score_on_the_board_is_for_lack_of_better(void **state)
+{
+	static const char json[] = "{\"0x0101010101010101010101010101010101010101\":{\"FRA\":{\"score\":0.4}},"
+				   "\"0x0202020202020202020202020202020202020202\":{\"FRA\":{\"score\":0.9}}}";
+	struct world *w = *state;
+	struct lp_choice choice;
+	struct lp_perf perf;
+
+	reopen(w, &(struct lp_roster_rules){ .min_perf = 0.5 });
+	struct lp_orch *bad = seller(w, "https://bad:1", 1, 0);
+
+	assert_int_equal(lp_perf_read(&perf, lp_span(json), LP_SPAN("FRA"), NULL), LP_OK);
+	lp_roster_perf(w->roster, &perf);
+	assert_ptr_equal(choose(w, &choice), bad);	/* nobody else */
+	struct lp_orch *good = seller(w, "https://good:1", 2, 0);
+
+	for (int i = 0; i < 50; i++)
+		assert_ptr_equal(choose(w, &choice), good);
+	assert_int_equal(choice.rejected[LP_REJECT_PERF], 1);
+	lp_roster_perf(w->roster, NULL);
+	choose(w, &choice);
+	assert_int_equal(choice.eligible, 2);
+	lp_perf_clear(&perf);
+}
+
+static void jobs_are_dealt_out_by_stake(void **state)
+{
+	struct world *w = *state;
+	const struct lp_roster_rules rules = { .weights = { .by_stake = 1, .price_factor = 100 } };
+	struct lp_choice choice;
+	char address[20];
+	int rich = 0;
+
+	reopen(w, &rules);
+	struct lp_orch *a = seller(w, "https://a:1", 1, 0), *b = seller(w, "https://b:1", 2, 0);
+
+	try(w, a, LP_OK);
+	try(w, b, LP_OK);
+	for (char i = 1; i < 3; i++) {
+		memset(address, i, sizeof(address));
+		lp_roster_stake(w->roster, lp_span_of(address, sizeof(address)), i == 1 ? 9 : 1);
+	}
+	for (int i = 0; i < 1000; i++)
+		rich += choose(w, &choice) == a;
+	assert_in_range(rich, 840, 950);
+}
+
+/* Many models of one are no way to fill our memory, and names too long for anybody are none. */
+static void of_endless_models_a_bounded_number_is_believed(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *o = lp_roster_row(w->roster, LP_SPAN("https://a:1"));
+	char name[600];
+	int found = 0;
+
+	for (int round = 0; round < 3; round++) {
+		struct lp_orch_info info = info_of(w, "0.9.1");
+
+		for (int i = 0; i < 400; i++)
+			offer(w, &info.capabilities, T2I, lp_fmt(w->scope, "model-%d-%d", round, i), true);
+		memset(name, 'x', sizeof(name) - 1);
+		name[sizeof(name) - 1] = 0;
+		offer(w, &info.capabilities, T2I, name, true);
+		lp_orch_answered(o, &info, 1, w->now);
+	}
+	for (int i = 0; i < 400; i++) {
+		struct lp_roster_ask ask = ask_for(w, lp_fmt(w->scope, "model-2-%d", i));
+		struct lp_choice choice;
+
+		found += lp_roster_choose(w->roster, &ask, &choice) != NULL;
+	}
+	assert_in_range(found, 0, 256);
+	struct lp_roster_ask ask = ask_for(w, name);
+	struct lp_choice choice;
+
+	assert_null(lp_roster_choose(w->roster, &ask, &choice));
+	assert_int_equal(choice.rejected[LP_REJECT_MODEL], 1);
+	ask = ask_for(w, "m");
+	assert_ptr_equal(lp_roster_choose(w->roster, &ask, &choice), o);
+}
+
+/* A job remembers whom it tried, though the list has dropped them. */
+static void a_row_that_is_held_outlives_its_removal(void **state)
+{
+	struct world *w = *state;
+	struct lp_orch *a = orch(w, "https://a:1"), *b = orch(w, "https://b:1");
+	struct lp_roster_ask ask = ask_for(w, "m");
+	struct lp_choice choice;
+
+	lp_orch_hold(a);
+	ask.tried = &a;
+	ask.n_tried = 1;
+	lp_roster_remove(w->roster, LP_SPAN("https://a:1"));
+	for (int i = 0; i < 20; i++)
+		assert_ptr_equal(lp_roster_choose(w->roster, &ask, &choice), b);
+	assert_int_equal(choice.rejected[LP_REJECT_TRIED], 0);
+	struct lp_orch *again = orch(w, "https://a:1");
+
+	assert_ptr_not_equal(again, a);
+	lp_roster_choose(w->roster, &ask, &choice);
+	assert_int_equal(choice.eligible, 2);
+	lp_orch_let_go(a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -688,6 +880,13 @@ int main(void)
 		T(a_token_that_just_came_is_fresh_whatever_the_clocks_say),
 		T(a_row_in_use_outlives_its_removal),
 		T(counts_follow_the_jobs),
+		T(who_is_on_the_blocklist_gets_no_jobs),
+		T(a_price_above_the_limit_is_not_paid),
+		T(the_limit_gives_way_when_it_may_and_must),
+		T(a_bad_score_on_the_board_is_for_lack_of_better),
+		T(jobs_are_dealt_out_by_stake),
+		T(of_endless_models_a_bounded_number_is_believed),
+		T(a_row_that_is_held_outlives_its_removal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
