@@ -26,11 +26,11 @@ static void fail(struct lp_collect *c, const struct lp_err *e)
 
 static void keep_all(struct lp_collect *c)
 {
-	c->kept = true;
+	c->kept = !c->want.unkept;
 	for (int i = 0; i < c->n; i++) {
 		struct collect_item *item = c->items[i];
 
-		if (item->passed_on)
+		if (item->passed_on || !c->kept)
 			continue;
 		item->size = lp_spool_size(item->spool);
 		item->path = lp_media_keep(c->scope, c->want.media,
@@ -421,6 +421,17 @@ void lp_collect_commit(struct lp_collect *c)
 int lp_collect_count(const struct lp_collect *c)
 {
 	return c->n;
+}
+
+struct lp_spool *lp_collect_spool(const struct lp_collect *c, int i)
+{
+	return c->items[i]->spool;
+}
+
+void lp_collect_text(const struct lp_collect *c, struct lp_buf *to)
+{
+	for (int i = 0; i <= c->n; i++)
+		lp_buf_add_span(to, lp_answer_text(c->answer, i));
 }
 
 void lp_collect_write(const struct lp_collect *c, struct lp_buf *to, struct lp_span prefix)

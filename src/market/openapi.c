@@ -70,6 +70,8 @@ static json_t *param_schema(const struct lp_pipeline *row, const struct lp_param
 				    json_pack("[O, s]", json_object_get(schema, "type"), "null"));
 	json_object_set_new(schema, "description", json_string(param->help));
 	add_range(schema, param);
+	if (param->multiple)
+		json_object_set_new(schema, "multipleOf", json_integer(param->multiple));
 	if (param->preset)
 		json_object_set_new(schema, "default", preset_value(param));
 	if (strcmp(param->name, row->model_param) == 0)
@@ -84,6 +86,8 @@ static json_t *request_schema(const struct lp_pipeline *row)
 	for (int i = 0; i < row->n_params; i++) {
 		const struct lp_param *param = &row->params[i];
 
+		if (param->ours)
+			continue;
 		json_object_set_new(properties, param->name, param_schema(row, param));
 		if (param->required)
 			json_array_append_new(required, json_string(param->name));

@@ -32,6 +32,10 @@
 #define SIDE(name, value) { name, LP_PARAM_INT, .fill = true, .preset = value, \
 			    .min = 64, .max = 4096, \
 			    .help = "Pixels of the result; absent: " value "." }
+/* The runner refuses sides of a video that eight does not divide. */
+#define VIDEO_SIDE(name, value) { name, LP_PARAM_INT, .fill = true, .preset = value, \
+				  .min = 64, .max = 4096, .multiple = 8, \
+				  .help = "Pixels of the result, a multiple of 8; absent: " value "." }
 #define IMAGES { "num_images_per_prompt", LP_PARAM_INT, .fill = true, .raise = true, \
 		 .preset = "1", .min = 1, .max = 10, \
 		 .help = "How many pictures to make." }
@@ -52,22 +56,29 @@ static const struct lp_param image_to_image[] = {
 };
 
 static const struct lp_param image_to_video[] = {
-	IMAGE, MODEL, SIDE("height", "576"), SIDE("width", "1024"),
-	{ "fps", LP_PARAM_INT, .min = 1, .max = 120, .help = "Frames a second." },
+	IMAGE, MODEL, VIDEO_SIDE("height", "576"), VIDEO_SIDE("width", "1024"),
+	/* Filled in, since runner and orchestrator have each another default. */
+	{ "fps", LP_PARAM_INT, .fill = true, .preset = "6", .min = 1, .max = 120,
+	  .help = "Frames a second; absent: 6." },
 	{ "motion_bucket_id", LP_PARAM_INT, .max = 1023, .help = "How much motion." },
 	{ "noise_aug_strength", LP_PARAM_FLOAT, .max = 10,
 	  .help = "Noise added to the input picture." },
-	SEED, SAFETY, STEPS("25"),
+	SEED,
+	/* The network's runner answers 500 to a false one, whatever the picture. */
+	{ "safety_check", LP_PARAM_BOOL, .always = true, .preset = "true",
+	  .help = "The input picture is always looked at for unsafe content." },
+	STEPS("25"),
 };
 
 static const struct lp_param upscale[] = { IMAGE, PROMPT, MODEL, SAFETY, SEED, STEPS("75") };
 
 static const struct lp_param audio_to_text[] = {
-	{ "audio", LP_PARAM_FILE, .required = true, .help = "The recording." },
+	{ "audio", LP_PARAM_FILE, .required = true,
+	  .help = "The recording: mp3, wav, flac, ogg, m4a, mp4, webm and others." },
 	MODEL,
 	{ "return_timestamps", LP_PARAM_STRING, .max = 32,
-	  .help = "true, false, sentence or word." },
-	{ "metadata", LP_PARAM_STRING, .max = 4096,
+	  .help = "true or sentence (also when absent), false, or word." },
+	{ "metadata", LP_PARAM_STRING, .ours = true, .max = 4096,
 	  .help = "JSON text {\"duration\": \"seconds\"}." },
 };
 
@@ -158,7 +169,7 @@ static const struct lp_pipeline rows[] = {
 		.body_limit = FORM_LIMIT,
 		.units = lp_units_video_pixels,
 		.steps_param = "num_inference_steps", .default_steps = 25,
-		.help = "Set a picture in motion.",
+		.frames = true, .served = true, .help = "Set a picture in motion.",
 	},
 	{
 		.name = "upscale", .title = "Upscale", .capability = 30,
@@ -175,7 +186,8 @@ static const struct lp_pipeline rows[] = {
 		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON,
 		.model_param = "model_id", .default_model = "openai/whisper-large-v3",
 		.params = audio_to_text, .n_params = COUNT(audio_to_text), .body_limit = FORM_LIMIT,
-		.units = lp_units_milliseconds, .help = "Write down what is said in a recording.",
+		.units = lp_units_milliseconds, .measured = true, .served = true,
+		.help = "Write down what is said in a recording.",
 	},
 	{
 		.name = "segment-anything-2", .title = "Segment anything 2", .capability = 32,

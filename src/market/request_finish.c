@@ -60,6 +60,9 @@ static enum lp_code check_number(struct lp_value *value, const struct lp_param *
 	if (!any && !(value->f >= param->min && value->f <= param->max))
 		return lp_fail(e, LP_INVALID, "%s must be between %.16g and %.16g", param->name,
 			       param->min, param->max);
+	if (param->multiple && value->i % param->multiple)
+		return lp_fail(e, LP_INVALID, "%s must be a multiple of %lld", param->name,
+			       (long long)param->multiple);
 	return LP_OK;
 }
 
@@ -174,6 +177,8 @@ enum lp_code lp_request_finish(struct lp_scope *scope, struct lp_request *req, e
 
 		if (!value->given && (param->fill || (gateway && param->gateway_fills)))
 			fill_in(value, param);
+		if (value->given && param->always)
+			fill_in(value, param);
 		if (gateway && param->required)
 			code = check_required(req, i, e);
 		if (!code && value->given)
@@ -184,7 +189,26 @@ enum lp_code lp_request_finish(struct lp_scope *scope, struct lp_request *req, e
 	const struct lp_value *stream = lp_request_value(req, "stream");
 
 	req->stream = row->result == LP_RESULT_EVENTS && stream && stream->b;
-	return row->units(&req->units, req, e);
+	return row->measured ? LP_OK : row->units(&req->units, req, e);
+}
+
+enum lp_code lp_request_measured(struct lp_scope *scope, struct lp_request *req,
+				 int64_t milliseconds, enum lp_edge edge, struct lp_err *e)
+{
+	int metadata = lp_pipeline_param(req->pipeline, LP_SPAN("metadata"));
+
+	req->file.milliseconds = milliseconds;
+	if (edge == LP_EDGE_GATEWAY && milliseconds < 1000)
+		return lp_fail(e, LP_INVALID, "audio: it plays less than one second");
+	if (req->pipeline->units(&req->units, req, e) != LP_OK)
+		return e->code;
+	if (metadata >= 0)
+		req->values[metadata] = (struct lp_value){
+			.given = true,
+			.text = lp_span(lp_fmt(scope, "{\"duration\":\"%lld\"}",
+					       (long long)(milliseconds / 1000))),
+		};
+	return LP_OK;
 }
 
 /* Models named for few steps take those whatever is asked for: the number in "_<n>step", else 8

@@ -1,8 +1,7 @@
 #include "units.h"
 
-#include <lpd/base/jsonscan.h>
-
 #define VIDEO_FRAMES 25 /* of an image-to-video, whatever its parameters */
+#define MAX_SECONDS 1000000 /* of a recording: eleven days */
 #define MAX_SIDE 32768  /* pixels: beyond it, a header lies or a decoder breaks */
 
 /* A number that lp_request_finish has filled in and found in its range, so never negative. */
@@ -51,18 +50,12 @@ enum lp_code lp_units_input_pixels_times(uint64_t *units, const struct lp_reques
 	return code;
 }
 
-/* The gateway measures the sound and says so in the field metadata: {"duration":"12"}, whole
- * seconds. */
+/* Whole seconds, as the network counts (ai-http-api 6). */
 enum lp_code lp_units_milliseconds(uint64_t *units, const struct lp_request *req, struct lp_err *e)
 {
-	const struct lp_value *metadata = lp_request_value(req, "metadata");
-	struct lp_jval duration =
-		lp_jscan_get(lp_jscan(metadata ? metadata->text : LP_SPAN("")), "duration");
-	struct lp_span text = duration.raw;
-	double seconds = 0;
+	int64_t seconds = req->file.milliseconds / 1000;
 
-	(void)lp_jscan_plain(duration, &text);
-	if (!lp_span_f64(text, &seconds) || seconds < 1 || seconds > 1e6)
+	if (seconds < 1 || seconds > MAX_SECONDS)
 		return lp_fail(e, LP_BAD_REQUEST, "Unable to calculate duration");
 	*units = (uint64_t)seconds * 1000;
 	return LP_OK;

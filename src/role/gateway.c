@@ -31,10 +31,18 @@ static void on_job(void *self, struct lp_exchange *ex)
 static void on_not_served(void *self, struct lp_exchange *ex)
 {
 	const struct route *route = self;
+	struct lp_buf names = { 0 };
 	struct lp_err e;
+	int n;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
 
-	lp_fail(&e, LP_NOT_FOUND, "%s is not served by this version of lpd", route->pipeline->name);
+	for (int i = 0; i < n; i++)
+		if (rows[i].served)
+			lp_buf_fmt(&names, "%s%s", names.len ? ", " : "", rows[i].name);
+	lp_fail(&e, LP_NOT_FOUND, "%s is not served by this version of lpd; there are %s", route->pipeline->name,
+		lp_buf_text(&names));
 	lp_reply_error(ex, &e);
+	lp_buf_clear(&names);
 }
 
 static void on_health(void *self, struct lp_exchange *ex)

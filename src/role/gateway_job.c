@@ -51,6 +51,22 @@ static void wake(void *self)
 
 /* ---- INTAKE, ADMIT ---- */
 
+/* The units of a recording are its length, which is in the file: lpd-media reads it. */
+static int measure(struct lp_gateway_job *j)
+{
+	if (!j->measured)
+		j->measured = lp_clip_measure(j->scope, j->gw->node->clips, lp_intake_file(j->intake),
+					      (struct lp_clip_hook){ wake, j });
+	if (!lp_clip_done(j->measured))
+		return LP_AWAIT(INTAKE);
+	j->err = *lp_clip_err(j->measured);
+	if (j->err.code == LP_OK &&
+	    lp_request_measured(j->scope, lp_intake_request(j->intake), lp_clip_milliseconds(j->measured),
+				LP_EDGE_GATEWAY, &j->err) == LP_OK)
+		return ADMIT;
+	return SETTLE;
+}
+
 static int intake(void *self)
 {
 	struct lp_gateway_job *j = self;
@@ -68,7 +84,7 @@ static int intake(void *self)
 	}
 	if (lp_intake_done(j->intake)) {
 		j->request = lp_intake_request(j->intake);
-		return ADMIT;
+		return j->pipeline->measured ? measure(j) : ADMIT;
 	}
 	j->err = *lp_intake_err(j->intake);
 	return j->err.code == LP_OK ? LP_AWAIT(INTAKE) : SETTLE;

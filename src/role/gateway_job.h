@@ -57,6 +57,7 @@ struct lp_gateway_job {
 	struct lp_exchange *ex;		/* NULL: gone, or the reply has ended; of a kept job its capture */
 	struct lp_kept *kept;		/* NULL: its reply is for its client alone */
 	struct lp_intake *intake;
+	struct lp_clip *measured;	/* INTAKE: how long the recording plays */
 	const struct lp_request *request;	/* from ADMIT on */
 	struct lp_err err;		/* how the last try, or the job, went wrong; LP_OK: well */
 	struct lp_link link, waiting;

@@ -80,6 +80,20 @@ static void open_client(struct lp_node *node)
 	node->client = lp_client_open(node->scope, node->loop, &want);
 }
 
+static enum lp_code open_clips(struct lp_node *node, struct lp_err *e)
+{
+	const struct lp_clips_want want = {
+		.loop = node->loop,
+		.client = node->client,
+		.log = node->log,
+		.metrics = node->metrics,
+		.path = lp_option_text(node->options, LP_OPT_MEDIA_PATH),
+		.data_dir = node->data_dir,
+	};
+
+	return lp_clips_open(node->scope, &node->clips, &want, e);
+}
+
 static void node_close(void *arg)
 {
 	struct lp_node *node = arg;
@@ -122,8 +136,10 @@ enum lp_code lp_node_open(struct lp_scope *parent, struct lp_node **out, const s
 		code = open_media(node, e);
 	if (code == LP_OK) {
 		open_client(node);
-		code = open_roles(node, e);
+		code = open_clips(node, e);
 	}
+	if (code == LP_OK)
+		code = open_roles(node, e);
 	if (code == LP_OK)
 		code = lp_admin_open(node, e);
 	if (code != LP_OK) {

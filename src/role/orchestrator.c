@@ -128,6 +128,20 @@ static enum lp_code open_server(struct lp_orchestrator *o, struct lp_err *e)
 	return lp_server_open(node->scope, &o->server, node->loop, &want, e);
 }
 
+/* Found out now, and not by the first job. */
+static enum lp_code check_clips(const struct lp_orchestrator *o, struct lp_err *e)
+{
+	const struct lp_err *why = lp_clips_err(o->node->clips);
+
+	for (int i = 0; why->code != LP_OK && i < lp_runners_count(o->runners); i++) {
+		const struct lp_model_entry *entry = lp_runners_at(o->runners, i)->entry;
+
+		if (entry->pipeline->measured || entry->pipeline->frames)
+			return lp_fail(e, LP_CONFIG, "%s cannot be offered: %s", entry->pipeline->name, lp_err_words(why));
+	}
+	return LP_OK;
+}
+
 /* ---- routes ---- */
 
 static int64_t body_limit(const struct lp_orchestrator *o, const struct lp_pipeline *pipeline)
@@ -189,7 +203,7 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	o->router = lp_router_open(node->scope);
 	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK || lp_store_open(node, &db, e) != LP_OK ||
 	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
-	    open_runners(o, e) != LP_OK)
+	    open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
 		return e->code;
 	add_routes(o);
 	if (open_server(o, e) != LP_OK)

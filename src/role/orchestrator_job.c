@@ -1,7 +1,7 @@
 /* The orchestrator's job, from a gateway's request to the runner's answer:
  *
  *  INTAKE ─► CHECK ─► ADMIT ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
- *     │        │        │       ⟲       ⟲        ▲          ⟲
+ *     │        ⟲        │       ⟲       ⟲        ▲          ⟲
  *     └────────┴────────┴── any failure, gateway gone, deadline
  *
  * Checks and their order: network-protocol 5.3.  What was taken (the slot, the runner's time) is given back in
@@ -12,6 +12,7 @@
 #include <lpd/base/buf.h>
 #include <lpd/base/hex.h>
 #include <lpd/front/collect.h>
+#include <lpd/front/film.h>
 #include <lpd/front/relay.h>
 #include <lpd/front/stream.h>
 #include <lpd/io/task.h>
@@ -35,7 +36,9 @@ struct job {
 	struct lp_request *request;
 	struct lp_runner *runner;
 	struct lp_call *call;
+	struct lp_clip *measured;	/* CHECK: how long the recording plays */
 	struct lp_collect *collect;
+	struct lp_film *film;		/* of a runner's frames */
 	struct lp_stream *stream;
 	struct lp_relay *relay;
 	struct lp_inline *inlined;
@@ -56,7 +59,7 @@ static int reply(void *self);
 
 static const struct lp_state states[] = {
 	[INTAKE] = { "intake", intake, LP_TO(INTAKE) | LP_TO(CHECK) | LP_TO(SETTLE) },
-	[CHECK] = { "check", check, LP_TO(ADMIT) | LP_TO(SETTLE) },
+	[CHECK] = { "check", check, LP_TO(CHECK) | LP_TO(ADMIT) | LP_TO(SETTLE) },
 	[ADMIT] = { "admit", admit, LP_TO(RUN) | LP_TO(SETTLE) },
 	[RUN] = { "run", run, LP_TO(RUN) | LP_TO(RELAY) | LP_TO(SETTLE) },
 	[RELAY] = { "relay", relay, LP_TO(RELAY) | LP_TO(SETTLE) },
@@ -95,13 +98,44 @@ static int intake(void *self)
 	return lp_intake_done(job->intake) ? CHECK : LP_AWAIT(INTAKE);
 }
 
-/* ---- CHECK: payment, segment, token ---- */
+/* ---- CHECK: payment, segment, token; then what is to be paid for ---- */
+
+/* Without lpd-media the job is for another orchestrator. */
+static void set_err(struct job *job, const struct lp_err *why)
+{
+	job->err = *why;
+	if (why->code == LP_UNAVAILABLE)
+		job->err.code = LP_NO_CAPACITY;
+}
+
+/* Only now: strangers' files are looked at when their sender may send any. */
+static int measure(struct job *job)
+{
+	if (!job->measured)
+		job->measured = lp_clip_measure(job->scope, job->o->node->clips, lp_intake_file(job->intake),
+						(struct lp_clip_hook){ wake, job });
+	if (!lp_clip_done(job->measured))
+		return LP_AWAIT(CHECK);
+	if (lp_clip_err(job->measured)->code != LP_OK)
+		set_err(job, lp_clip_err(job->measured));
+	else if (lp_request_measured(job->scope, lp_intake_request(job->intake), lp_clip_milliseconds(job->measured),
+				     LP_EDGE_ORCHESTRATOR, &job->err) == LP_OK)
+		return ADMIT;
+	return SETTLE;
+}
 
 static int check(void *self)
 {
 	struct job *job = self;
 
-	return lp_orchestrator_check(job->o, job->ex, &job->err) == LP_OK ? ADMIT : SETTLE;
+	if (!job->measured && lp_orchestrator_check(job->o, job->ex, &job->err) != LP_OK)
+		return SETTLE;
+	if (!job->pipeline->measured)
+		return ADMIT;
+	if (lp_intake_file(job->intake))
+		return measure(job);
+	lp_fail(&job->err, LP_BAD_REQUEST, "Unable to calculate duration");
+	return SETTLE;
 }
 
 /* ---- ADMIT: a slot ---- */
@@ -179,12 +213,29 @@ static int relay_refusal(struct job *job)
 	return SETTLE;
 }
 
+/* The runner has done its part and is free for the next. */
+static int make_film(struct job *job)
+{
+	if (!job->film) {
+		const struct lp_film_want want = { job->o->node->loop, job->o->node->clips, job->o->node->media,
+						   job->collect, job->request, lp_span(job->id) };
+
+		lp_scope_close(&job->lease);
+		job->call = NULL;
+		job->film = lp_film_start(job->out, &want, (struct lp_clip_hook){ wake, job });
+	}
+	if (!lp_film_done(job->film))
+		return LP_AWAIT(RELAY);
+	set_err(job, lp_film_err(job->film));
+	return SETTLE;
+}
+
 static int relay_media(struct job *job)
 {
 	if (!job->collect) {
 		struct lp_collect_want want = { .loop = job->o->node->loop, .call = job->call,
 						.media = job->o->node->media, .id = lp_span(job->id),
-						.media_limit = MEDIA_MAX };
+						.media_limit = MEDIA_MAX, .unkept = job->pipeline->frames };
 
 		job->collect = lp_collect_start(job->out, &want, wake, job);
 	}
@@ -193,7 +244,7 @@ static int relay_media(struct job *job)
 		return LP_AWAIT(RELAY);
 	}
 	job->err = *lp_collect_err(job->collect);
-	return SETTLE;
+	return job->err.code == LP_OK && job->pipeline->frames ? make_film(job) : SETTLE;
 }
 
 static int relay_events(struct job *job)
@@ -234,6 +285,8 @@ static int relay(void *self)
 {
 	struct job *job = self;
 
+	if (job->film)
+		return make_film(job);
 	if (lp_call_status(job->call) != 200)
 		return relay_refusal(job);
 	if (!job->out)
@@ -257,6 +310,7 @@ static int settle(void *self)
 		/* a broken stream or half an answer has to be seen as such: REPLY aborts it */
 		lp_scope_close(&job->out);
 		job->collect = NULL;
+		job->film = NULL;
 	}
 	lp_scope_close(&job->lease);
 	job->call = NULL;
@@ -311,8 +365,13 @@ static int reply_media(struct job *job)
 		lp_inline_poke(job->inlined);
 		return lp_inline_done(job->inlined) ? DONE : LP_AWAIT(REPLY);
 	}
-	lp_collect_commit(job->collect);
-	lp_collect_write(job->collect, &body, job->o->service_uri);
+	if (job->film) {
+		lp_film_commit(job->film);
+		lp_film_write(job->film, &body, job->o->service_uri);
+	} else {
+		lp_collect_commit(job->collect);
+		lp_collect_write(job->collect, &body, job->o->service_uri);
+	}
 	lp_reply(job->ex, 200, "application/json", lp_buf_span(&body));
 	lp_buf_clear(&body);
 	return DONE;
@@ -392,6 +451,7 @@ static void on_exchange(void *self)
 			lp_intake_detach(job->intake);
 		lp_scope_close(&job->out);	/* it may hold the exchange, which ends after this */
 		job->collect = NULL;
+		job->film = NULL;
 		job->inlined = NULL;
 		job->ex = NULL;
 		lp_task_abort(&job->task, LP_GONE);

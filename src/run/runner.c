@@ -5,16 +5,34 @@
 
 #include "runner_priv.h"
 
+#define BUILTIN_MEMORY (INT64_C(4) << 30)
+
+/* One lpd-runner serves all builtin/ models. */
+static enum lp_code open_builtin(struct lp_runners *set, struct lp_err *e)
+{
+	const struct lp_child_want want = {
+		.loop = set->want.loop, .log = set->want.log, .metrics = set->want.metrics, .program = "lpd-runner",
+		.need = "a builtin/ model", .path = set->want.runner_path, .label = "builtin",
+		.data_dir = set->want.data_dir, .socket = "runner.sock", .data_dir_option = "-dataDir",
+		.memory_limit = BUILTIN_MEMORY,
+	};
+
+	if (lp_child_open(set->scope, &set->builtin, &want, e) != LP_OK)
+		return e->code;
+	lp_child_start(set->builtin);
+	return LP_OK;
+}
+
 static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry *entry, struct lp_err *e)
 {
 	struct runner_row *row = lp_new(set->scope, struct runner_row);
 	struct lp_scope *scope = set->scope;
 
-	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && lp_runner_builtin_open(set, e) != LP_OK)
+	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && open_builtin(set, e) != LP_OK)
 		return e->code;
 	row->set = set;
 	row->pub.entry = entry;
-	row->pub.url = entry->kind == LP_MODEL_BUILTIN ? set->builtin->url : entry->url;
+	row->pub.url = entry->kind == LP_MODEL_BUILTIN ? *lp_child_url(set->builtin) : entry->url;
 	row->pub.slots.total = entry->capacity;
 	row->log = lp_log_with(scope, set->want.log, "runner", "%s/%.*s", entry->pipeline->name,
 			       LP_ARG(entry->model_id));

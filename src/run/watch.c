@@ -127,7 +127,7 @@ static bool learn_note(struct runner_row *row, const json_t *health_answer)
 static bool is_young(const struct runner_row *row)
 {
 	return row->pub.entry->kind == LP_MODEL_BUILTIN && row->pub.state == LP_RUNNER_STARTING &&
-	       lp_mono(row->set->want.loop) - row->set->builtin->started < YOUNG;
+	       lp_mono(row->set->want.loop) - lp_child_started(row->set->builtin) < YOUNG;
 }
 
 static void judge_health(struct runner_row *row)

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lpd/io/sandbox.h>
+
 #include "models.h"
 #include "sandbox.h"
 #include "serve.h"

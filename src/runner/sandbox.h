@@ -10,9 +10,6 @@ struct lp_sandbox {
 	bool files, calls;		/* Landlock and seccomp took hold */
 };
 
-/* End when the parent ends (PR_SET_PDEATHSIG); false: it has ended already. */
-bool lp_sandbox_follow_parent(void);
-
 /* Limits of memory, no core files, no new privileges; files can be read below `models` and the system's
  * folders only; no program can be run and no connection opened.  Before any thread is started. */
 void lp_sandbox_enter(struct lp_sandbox *out, const char *models);

@@ -30,7 +30,19 @@ OTHERS = {
     "/text-to-speech": {"audio": {"url": "data:audio/wav;base64," + base64.b64encode(SOUND).decode()}},
     "/segment-anything-2": {"masks": "[[[True]]]", "scores": "[0.9]", "logits": "[[[0.5]]]"},
     "/image-to-text": {"text": "a fox"},
+    "/audio-to-text": {"text": " Hello.", "chunks": [{"text": " Hello.", "timestamp": [0.0, None]}]},
 }
+
+
+def sound(seconds, rate=8000):
+    """A wav of silence."""
+    data = bytes(int(seconds * rate) * 2)
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+            + b"data" + struct.pack("<I", len(data)) + data)
+
+
+def data_url(picture):
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -82,6 +94,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.gate.wait(30)
         if self.path == "/llm":
             return self.llm(json.loads(body))
+        if self.path == "/image-to-video":
+            return self.answer(200, {"frames": [[{"url": data_url(frame), "seed": 7, "nsfw": False}
+                                                 for frame in row] for row in self.server.film(body)]})
         if self.path in OTHERS:
             return self.answer(200, OTHERS[self.path])
         url = "data:image/png;base64," + base64.b64encode(LARGE if "large" in prompt else self.server.draw(body)).decode()
@@ -126,5 +141,6 @@ class FakeRunner(http.server.ThreadingHTTPServer):
         self.jobs = []
         self.gate = threading.Event()
         self.draw = lambda body: PICTURE        # the picture that a job's body gives
+        self.film = lambda body: [[png(64 + n, 48) for n in range(14)]]     # and the frames of a video
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, daemon=True).start()

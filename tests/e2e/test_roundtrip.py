@@ -15,7 +15,7 @@ import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from fake_runner import LARGE, OTHERS, PICTURE, SOUND, FakeRunner  # noqa: E402
+from fake_runner import LARGE, OTHERS, PICTURE, SOUND, FakeRunner, sound  # noqa: E402
 from nodes import Pair, ask, wait_for  # noqa: E402
 
 CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16, "stream": False}
@@ -73,8 +73,8 @@ def a_picture_comes_inline_when_asked(nodes, _):
     assert base64.b64decode(url.split(",", 1)[1]) == PICTURE
 
 
-def send_form(url, **fields):
-    parts = {"model_id": b"test", **fields, "image\"; filename=\"a.png": PICTURE}
+def send_form(url, file=("image", PICTURE), **fields):
+    parts = {"model_id": b"test", **fields, f"{file[0]}\"; filename=\"a.bin": file[1]}
     body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
                     for name, value in parts.items()) + b"--XX--\r\n"
     return ask(url, body, {"Content-Type": "multipart/form-data; boundary=XX"})
@@ -111,6 +111,76 @@ def a_text_is_spoken(nodes, runner):
     status, headers, sound = ask(nodes.url + json.loads(answer)["audio"]["url"])
     assert (status, headers["Content-Type"], sound) == (200, "audio/wav", SOUND)
     assert json.loads(runner.jobs[-1]["body"])["text"] == "Hello."
+
+
+def boxes(mp4):
+    """The boxes at the top of an mp4: name and bytes of each."""
+    while mp4:
+        size = int.from_bytes(mp4[:4], "big")
+        assert 8 <= size <= len(mp4), (size, len(mp4))
+        yield mp4[4:8].decode(), mp4[8:size]
+        mp4 = mp4[size:]
+
+
+def a_picture_becomes_a_video(nodes, runner):
+    status, _, answer = send_form(f"{nodes.url}/image-to-video", width=b"256", height=b"144", fps=b"7", safety_check=b"false")
+    assert status == 200, (status, answer)
+    image = json.loads(answer)["images"][0]
+    assert image["seed"] == 7 and image["nsfw"] is False and image["url"].endswith(".mp4"), image
+    status, headers, video = ask(nodes.url + image["url"])
+    assert (status, headers["Content-Type"]) == (200, "video/mp4"), (status, headers)
+    parts = dict(boxes(video))
+    assert list(parts)[:2] == ["ftyp", "moov"], "its index comes first"
+    assert b"avc1" in parts["moov"] or b"vp09" in parts["moov"]
+    sent = runner.jobs[-1]["body"]
+    order = [sent.index(b'name="%s"' % name) for name in (b"image", b"model_id", b"height", b"width", b"fps", b"safety_check")]
+    assert order == sorted(order), order
+    assert b'"fps"\r\n\r\n7\r\n' in sent and b'"safety_check"\r\n\r\ntrue\r\n' in sent, sent
+
+
+def frames_that_are_no_pictures_are_the_runners_failure(nodes, runner):
+    def film():
+        return send_form(f"{nodes.url}/image-to-video", width=b"64", height=b"64")
+
+    good = runner.film
+    for frames in [[PICTURE], [PICTURE]], [[PICTURE, b"no picture"]]:
+        wait_for(lambda: film()[0] == 200, "a good video", 15, 0.2)
+        runner.film = lambda body, frames=frames: frames
+        try:
+            status, _, body = film()
+        finally:
+            runner.film = good
+        assert status in (500, 502) and code_of(body), (frames, status, body)
+    wait_for(lambda: film()[0] == 200, "a good video", 15, 0.2)
+
+
+def a_recording_is_written_down(nodes, runner):
+    recording = sound(12.7)
+    status, _, answer = send_form(f"{nodes.url}/audio-to-text", ("audio", recording), return_timestamps=b"word",
+                                  metadata=b'{"duration":"1"}')
+    assert status == 200, (status, answer)
+    assert json.loads(answer) == OTHERS["/audio-to-text"]   # a null inside of a timestamp has a meaning
+    sent = runner.jobs[-1]["body"]
+    assert recording in sent and b'"metadata"\r\n\r\n{"duration":"12"}\r\n' in sent, sent[-400:]
+    assert b'"return_timestamps"\r\n\r\nword' in sent
+
+
+def what_is_no_recording_is_refused_at_the_gateway(nodes, runner):
+    jobs = len(runner.jobs)
+    video = ask(nodes.url + json.loads(send_form(f"{nodes.url}/image-to-video", width=b"64", height=b"64")[2])
+                ["images"][0]["url"])[2]
+    for file in PICTURE, b"hello, this is text " * 99, b"\0" * 5000, sound(0.5), video, b"":
+        status, _, body = send_form(f"{nodes.url}/audio-to-text", ("audio", file))
+        assert status == 422 and code_of(body) == "invalid_parameter" and b"audio" in body, (status, body)
+    assert len(runner.jobs) == jobs + 1
+
+
+def a_pipeline_that_is_known_by_name_says_what_there_is(nodes, _):
+    status, _, body = ask(f"{nodes.url}/live-video-to-video", {"model_id": "noop"})
+    assert status == 404 and code_of(body) == "not_found", (status, body)
+    assert b"image-to-video" in body and b"audio-to-text" in body, body
+    status, _, body = ask(f"{nodes.url}/text-to-video", {"model_id": "x"})
+    assert status == 404 and b"image-to-video" in body, (status, body)
 
 
 def a_chat_is_answered_whole(nodes, _):

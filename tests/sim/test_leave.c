@@ -6,6 +6,7 @@
 
 #include "sim.h"
 #include "sim_abort.h"
+#include "sim_media.h"
 
 extern const struct lp_machine lp_machine_orchestrator_job;
 
@@ -19,6 +20,8 @@ enum stage {
 	STREAM,			/* events, one every 100 ms */
 	INLINE,			/* a large picture in the answer, read slowly */
 	CHAT,			/* a small answer */
+	RECORDING,		/* whose length takes a second to find, at each node */
+	VIDEO,			/* made of frames, in a second */
 	OLD_GATEWAY,		/* one that wants data URLs of the orchestrator and reads slowly */
 	STAGES
 };
@@ -44,8 +47,10 @@ static void set(struct play *p, enum stage stage, uint64_t seed)
 {
 	struct sim *s = p->s = sim_new(seed);
 
-	p->o = sim_orchestrator(s, "orch", .capacity = 2);
-	p->gateway = sim_gateway(s);
+	sim_media(s)->does.delay = LP_SEC;
+	p->o = stage == RECORDING || stage == VIDEO ? sim_clip_orchestrator(s, "orch")
+						    : sim_orchestrator(s, "orch", .capacity = 2);
+	p->gateway = sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA));
 	struct sim_does *does = &p->o->runner->does;
 
 	switch (stage) {
@@ -76,6 +81,12 @@ static void set(struct play *p, enum stage stage, uint64_t seed)
 		return;
 	case CHAT:
 		p->r = sim_ask(s, "llm", SIM_CHAT);
+		return;
+	case RECORDING:
+		p->r = sim_ask_recording(s, 100000);
+		return;
+	case VIDEO:
+		p->r = sim_ask_video(s);
 		return;
 	case OLD_GATEWAY:
 		does->picture = 400000;

@@ -103,7 +103,7 @@ static void the_public_port_answers_what_is_no_job(void **state)
 	assert_int_equal(status_of(s, "GET", "text-to-image"), 405);
 	assert_int_equal(status_of(s, "GET", "nothing"), 404);
 	assert_int_equal(status_of(s, "GET", "stream/00/11.png"), 404);
-	assert_int_equal(status_of(s, "POST", "image-to-video"), 404);
+	assert_int_equal(status_of(s, "POST", "live-video-to-video"), 404);
 	assert_int_equal(status_of(s, "POST", "text-to-image"), 400);
 	sim_books_balance(s);
 	sim_end(s);

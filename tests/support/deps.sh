@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 build_set="gcc libc6-dev clang lld libclang-rt-dev cmake ninja-build pkg-config ccache git ca-certificates
 	libuv1-dev libcurl4-openssl-dev libnghttp2-dev libssl-dev libjansson-dev libprotobuf-c-dev
 	protobuf-c-compiler libsecp256k1-dev libsqlite3-dev libpng-dev libjpeg-dev zlib1g-dev
-	libcmocka-dev"
+	libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libcmocka-dev"
 test_set="python3 shellcheck cppcheck clang-tidy valgrind gcovr curl openssl procps util-linux"
 bench_set="python3 nginx-light wrk nghttp2-client"
 demo_set="curl python3 python3-venv"

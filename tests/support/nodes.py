@@ -108,7 +108,8 @@ class Processes:
             self.end(process)
 
 
-PIPELINES = ("text-to-image", "upscale", "llm", "image-to-image", "segment-anything-2", "image-to-text", "text-to-speech")
+PIPELINES = ("text-to-image", "upscale", "llm", "image-to-image", "segment-anything-2", "image-to-text", "text-to-speech",
+             "image-to-video", "audio-to-text")
 
 
 class Pair(Processes):

@@ -99,7 +99,7 @@ documents() {
 image_has_libraries() {
 	local library package rc=0
 	grep -q '^VERSION_CODENAME=bookworm' /etc/os-release || { echo "skip the image has every library: needs Debian 12"; return; }
-	for library in $(readelf -d build/release/lpd build/release/lpd-runner | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | sort -u); do
+	for library in $(readelf -d build/release/lpd{,-runner,-media} | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | sort -u); do
 		package=$(dpkg -S "*/$library" 2>/dev/null | sed 's/:.*//;q')
 		case $package in
 		libc6* | libgcc-s1) continue ;;

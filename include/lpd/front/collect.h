@@ -23,6 +23,7 @@ struct lp_collect_want {
 	int n_hosts;
 	int64_t fetch_time;		/* deadline of one fetch */
 	int64_t media_limit;		/* bytes of one medium */
+	bool unkept;			/* they stay in their spools: something else is made of them */
 };
 
 /* on_event: done or failed, or the fetching begins.  The call's own events must be handed to lp_collect_poke. */
@@ -38,6 +39,10 @@ void lp_collect_commit(struct lp_collect *c);
 /* The answer with the new URLs: prefix (may be empty) before "/stream/...". */
 void lp_collect_write(const struct lp_collect *c, struct lp_buf *to, struct lp_span prefix);
 int lp_collect_count(const struct lp_collect *c);
+
+/* Of an answer that is not kept: its media (NULL: it was a URL), and its text with nothing in their places. */
+struct lp_spool *lp_collect_spool(const struct lp_collect *c, int i);
+void lp_collect_text(const struct lp_collect *c, struct lp_buf *to);
 
 /* The answer with data URLs, streamed into an exchange with back-pressure; head and end included. */
 struct lp_inline;

@@ -27,7 +27,7 @@ struct lp_answer_item {
 	struct lp_span type, url, slice;
 };
 
-#define LP_ANSWER_MEDIA_MAX 64	/* more in one answer is LP_BAD_PEER */
+#define LP_ANSWER_MEDIA_MAX 256	/* more in one answer is LP_BAD_PEER */
 
 struct lp_answer *lp_answer_open(struct lp_scope *scope);
 void lp_answer_push(struct lp_answer *a, struct lp_span bytes);	/* borrowed until LP_ANSWER_NEED */

@@ -28,6 +28,9 @@ struct lp_param {
 	bool fill;		/* an absent one is sent on with `preset`; else the runner's default wins */
 	bool gateway_fills;	/* as fill, but an orchestrator refuses: nobody guesses what is paid */
 	bool raise;		/* a number below min is taken for min */
+	bool always;		/* whatever was said, `preset` is sent on: a runner fails at anything else */
+	bool ours;		/* written by the gateway, whatever a client says: not in the documents */
+	int64_t multiple;	/* a whole number must be one of this; 0: any */
 	const char *preset;	/* as text; NULL: none */
 	double min, max;	/* numbers (both 0: any); strings: max bytes (0: LP_TEXT_MAX) */
 	const char *help;
@@ -59,6 +62,8 @@ struct lp_pipeline {
 	/* What a latency score is divided by (ai-http-api 1.8): units times steps where steps count. */
 	const char *steps_param;	/* or NULL */
 	int default_steps;
+	bool measured;			/* units are the milliseconds that the file plays: lp_request_measured */
+	bool frames;			/* the runner answers pictures, of which the orchestrator makes a video */
 	bool served;			/* false: known by name only (refused in words until its issue) */
 	const char *help;
 };

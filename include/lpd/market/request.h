@@ -25,6 +25,7 @@ struct lp_request_file {
 	struct lp_span filename, type;
 	struct lp_span head;	/* the first bytes, up to 64 KiB */
 	int64_t size;
+	int64_t milliseconds;	/* that it plays; 0: not measured */
 };
 
 struct lp_request {
@@ -50,6 +51,11 @@ enum lp_code lp_request_read_field(struct lp_scope *scope, struct lp_request *re
 /* After everything is read: required fields, ranges, defaults, the model, stream, units. */
 enum lp_code lp_request_finish(struct lp_scope *scope, struct lp_request *req, enum lp_edge edge,
 			       struct lp_err *e) LP_MUST_USE;
+
+/* Of a row that is `measured`, once its file has been: the duration goes on in its metadata, and the units are
+ * counted, which lp_request_finish left at 0. */
+enum lp_code lp_request_measured(struct lp_scope *scope, struct lp_request *req, int64_t milliseconds,
+				 enum lp_edge edge, struct lp_err *e) LP_MUST_USE;
 
 const struct lp_value *lp_request_value(const struct lp_request *req, const char *name);	/* NULL: not given */
 

@@ -15,6 +15,7 @@
 #include <lpd/io/timer.h>
 #include <lpd/options/options.h>
 #include <lpd/role/upkeep.h>
+#include <lpd/run/clip.h>
 #include <lpd/run/runner.h>
 
 struct lp_gateway;
@@ -31,6 +32,7 @@ struct lp_node {
 	struct lp_dice dice;
 	struct lp_client *client;	/* job path */
 	struct lp_media *media;
+	struct lp_clips *clips;		/* lpd-media */
 	struct lp_gateway *gateway;	/* NULL: not this role */
 	struct lp_orchestrator *orchestrator;
 	struct lp_admin *admin;

@@ -63,10 +63,26 @@ static const char chat[] =
 	"\"message\":{\"role\":\"assistant\",\"content\":\"hello there\"},\"finish_reason\":\"stop\"}],"
 	"\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}";
 
+static const char film[] = "{\"frames\":[[{\"url\":\"data:image/png;base64,AAAA\",\"seed\":7,\"nsfw\":false},"
+	"{\"url\":\"data:image/png;base64,BBBB\",\"seed\":7,\"nsfw\":false}]]}";
+
+/* The last two are lpd-media's. */
+static const struct {
+	const char *pipeline, *body;
+} others[] = {
+	{ "audio-to-text", "{\"chunks\":[],\"text\":\"hello there\"}" },
+	{ "image-to-video", film },
+	{ "duration", "{\"milliseconds\":5400}" },
+	{ "video", "no video, but bytes" },
+};
+
 static struct lp_span answer_of(struct work *w)
 {
 	if (w->does.body)
 		return lp_span(w->does.body);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (strcmp(w->pipeline, others[i].pipeline) == 0)
+			return lp_span(others[i].body);
 	if (strcmp(w->pipeline, "llm") == 0)
 		return lp_span(chat);
 	return good_pictures(w->r, &w->does);
@@ -262,6 +278,15 @@ static void on_llm(void *self, struct lp_exchange *ex)
 	start_work(self, "llm", ex);
 }
 
+static void on_other(void *self, struct lp_exchange *ex)
+{
+	struct lp_span path = lp_span_skip(lp_exchange_path(ex), 1);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (lp_span_is(path, others[i].pipeline))
+			start_work(self, others[i].pipeline, ex);
+}
+
 /* ---- what it says of itself ---- */
 
 static void on_health(void *self, struct lp_exchange *ex)
@@ -298,6 +323,10 @@ static struct lp_router *routes(struct sim_runner *r)
 		{ "POST", "/text-to-image", 1 << 20, on_picture, r },
 		{ "POST", "/upscale", 1 << 28, on_upscale, r },
 		{ "POST", "/llm", 1 << 20, on_llm, r },
+		{ "POST", "/audio-to-text", 1 << 28, on_other, r },
+		{ "POST", "/image-to-video", 1 << 28, on_other, r },
+		{ "POST", "/duration", 1 << 28, on_other, r },
+		{ "POST", "/video", 1 << 28, on_other, r },
 		{ "GET", "/health", 0, on_health, r },
 		{ "GET", "/version", 0, on_version, r },
 		{ "GET", "/hardware/info", 0, on_hardware, r },

@@ -229,7 +229,7 @@ static void bounds_hold(void **state)
 
 	lp_buf_reset(&json);
 	lp_buf_add_text(&json, "{\"images\":[");
-	add_many(&json, "{\"url\":\"x\"},", 64);
+	add_many(&json, "{\"url\":\"x\"},", LP_ANSWER_MEDIA_MAX);
 	lp_buf_add_text(&json, "{\"url\":\"x\"}]}");
 	assert_int_equal(feed(lp_buf_span(&json), 0, 1000, &e), LP_ANSWER_BAD);
 	assert_string_equal(e.words, "the answer cannot be read: it holds too many media");

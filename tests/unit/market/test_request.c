@@ -264,8 +264,6 @@ static void an_orchestrator_refuses_in_the_networks_texts(void **state)
 		       LP_EDGE_ORCHESTRATOR, LP_BAD_REQUEST, "model_id not specified");
 	assert_refused("upscale", "{\"prompt\":\"a\",\"model_id\":\"m\"}", LP_EDGE_ORCHESTRATOR,
 		       LP_BAD_REQUEST, "image: unknown format");
-	assert_refused("audio-to-text", "{\"model_id\":\"m\"}", LP_EDGE_ORCHESTRATOR,
-		       LP_BAD_REQUEST, "Unable to calculate duration");
 	assert_refused("text-to-speech", "{\"model_id\":\"m\"}", LP_EDGE_ORCHESTRATOR,
 		       LP_BAD_REQUEST, "text field is required");
 }
@@ -279,11 +277,12 @@ static void an_orchestrator_takes_what_gateways_send(void **state)
 		"text-to-image", "{\"model_id\":\"m\"}", LP_EDGE_ORCHESTRATOR,
 		"{\"height\":512,\"model_id\":\"m\",\"num_images_per_prompt\":1,\"width\":512}");
 	/* A worker's job names the file's field without the file. */
-	assert_taken("image-to-video", "{\"image\":null,\"model_id\":\"m\",\"fps\":6}",
+	assert_taken("image-to-video", "{\"image\":null,\"model_id\":\"m\",\"fps\":7}",
+		     LP_EDGE_ORCHESTRATOR,
+		     "{\"fps\":7,\"height\":576,\"model_id\":\"m\",\"width\":1024}");
+	assert_taken("image-to-video", "{\"image\":\"aGk=\",\"model_id\":\"m\"}",
 		     LP_EDGE_ORCHESTRATOR,
 		     "{\"fps\":6,\"height\":576,\"model_id\":\"m\",\"width\":1024}");
-	assert_taken("image-to-video", "{\"image\":\"aGk=\",\"model_id\":\"m\"}",
-		     LP_EDGE_ORCHESTRATOR, "{\"height\":576,\"model_id\":\"m\",\"width\":1024}");
 }
 
 static void messages_are_checked(void **state)
@@ -402,7 +401,8 @@ static const char tiny_png[33] =
 static void give_file(struct lp_request *req, const char *filename)
 {
 	req->file = (struct lp_request_file){
-		true, lp_span(filename), LP_SPAN("image/png"), { tiny_png, 33 }, 73
+		.given = true, .filename = lp_span(filename), .type = LP_SPAN("image/png"),
+		.head = { tiny_png, 33 }, .size = 73,
 	};
 }
 
@@ -564,10 +564,6 @@ static void units_are_the_networks(void **state)
 	assert_units("image-to-image", "{\"model_id\":\"m\",\"num_images_per_prompt\":4}", 24);
 	assert_units("image-to-video", "{\"model_id\":\"m\"}", 14745600);
 	assert_units("upscale", "{\"model_id\":\"m\"}", 6);
-	assert_units("audio-to-text",
-		     "{\"model_id\":\"m\",\"metadata\":\"{\\\"duration\\\":\\\"12\\\"}\"}", 12000);
-	assert_units("audio-to-text",
-		     "{\"model_id\":\"m\",\"metadata\":\"{\\\"duration\\\":7.9}\"}", 7000);
 	assert_units("segment-anything-2", "{\"model_id\":\"m\"}", 6);
 	assert_units("llm", "{\"model\":\"m\",\"max_tokens\":77}", 77);
 	assert_units("image-to-text", "{\"model_id\":\"m\"}", 6);
@@ -576,23 +572,74 @@ static void units_are_the_networks(void **state)
 		     3000);
 }
 
+/* A row whose file is measured has no units before. */
+static enum lp_code measured(struct lp_request **req, int64_t milliseconds, enum lp_edge edge, struct lp_err *e)
+{
+	assert_int_equal(take(req, "audio-to-text", "{\"model_id\":\"m\",\"metadata\":\"x\"}",
+			      LP_EDGE_ORCHESTRATOR, e),
+			 LP_OK);
+	assert_int_equal((*req)->units, 0);
+	return lp_request_measured(scope, *req, milliseconds, edge, e);
+}
+
+static void a_recording_costs_its_whole_seconds(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t milliseconds;
+		uint64_t units;
+		const char *metadata;
+	} rows[] = {
+		{ 1000, 1000, "{\"duration\":\"1\"}" },
+		{ 12999, 12000, "{\"duration\":\"12\"}" },
+		{ 3600000, 3600000, "{\"duration\":\"3600\"}" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct lp_request *req;
+		struct lp_err e;
+
+		assert_int_equal(measured(&req, rows[i].milliseconds, LP_EDGE_GATEWAY, &e), LP_OK);
+		assert_int_equal(req->units, rows[i].units);
+		assert_true(lp_span_is(lp_request_value(req, "metadata")->text, rows[i].metadata));
+	}
+}
+
 static void sound_of_no_length_has_no_units(void **state)
 {
 	(void)state;
-	static const char *const metadata[] = { "{}",
-						"",
-						"{\\\"duration\\\":\\\"0\\\"}",
-						"{\\\"duration\\\":0.9}",
-						"{\\\"duration\\\":\\\"x\\\"}",
-						"{\\\"duration\\\":\\\"9999999999\\\"}" };
-	char body[200];
+	static const int64_t none[] = { 0, 999, -5, INT64_MIN, INT64_MAX, 1000001000 };
 
-	for (size_t i = 0; i < sizeof metadata / sizeof metadata[0]; i++) {
-		snprintf(body, sizeof body, "{\"model_id\":\"m\",\"metadata\":\"%s\"}",
-			 metadata[i]);
-		assert_refused("audio-to-text", body, LP_EDGE_ORCHESTRATOR, LP_BAD_REQUEST,
-			       "Unable to calculate duration");
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+		struct lp_request *req;
+		struct lp_err e;
+
+		assert_int_equal(measured(&req, none[i], LP_EDGE_ORCHESTRATOR, &e), LP_BAD_REQUEST);
+		assert_string_equal(e.words, "Unable to calculate duration");
 	}
+	struct lp_request *req;
+	struct lp_err e;
+
+	assert_int_equal(measured(&req, 999, LP_EDGE_GATEWAY, &e), LP_INVALID);
+	assert_string_equal(e.words, "audio: it plays less than one second");
+}
+
+static void a_video_has_sides_that_eight_divides(void **state)
+{
+	(void)state;
+	assert_refused("image-to-video", "{\"model_id\":\"m\",\"width\":1020}", LP_EDGE_ORCHESTRATOR,
+		       LP_INVALID, "width must be a multiple of 8");
+	assert_refused("image-to-video", "{\"model_id\":\"m\",\"fps\":0}", LP_EDGE_ORCHESTRATOR,
+		       LP_INVALID, "fps must be between 1 and 120");
+}
+
+/* The network's runner fails at safety_check=false, whatever the picture (ai-http-api 10.3). */
+static void a_video_is_always_checked(void **state)
+{
+	(void)state;
+	assert_taken("image-to-video", "{\"model_id\":\"m\",\"safety_check\":false}",
+		     LP_EDGE_ORCHESTRATOR,
+		     "{\"fps\":6,\"height\":576,\"model_id\":\"m\",\"safety_check\":true,\"width\":1024}");
 }
 
 static double work(const char *pipeline, const char *body, uint64_t tokens)
@@ -613,8 +660,8 @@ static void work_counts_steps_where_they_count(void **state)
 			 0) == 40000);
 	assert_true(work("text-to-image", "{\"model_id\":\"m\"," SIZE ",\"num_inference_steps\":0}",
 			 0) == 500000);
-	assert_true(work("image-to-video", "{\"model_id\":\"m\"," SIZE "}", 0) ==
-		    10000.0 * 25 * 25);
+	assert_true(work("image-to-video", "{\"model_id\":\"m\",\"width\":80,\"height\":80}", 0) ==
+		    6400.0 * 25 * 25);
 	assert_true(work("llm", "{\"model\":\"m\",\"max_tokens\":50}", 33) == 33);
 	assert_true(work("text-to-speech", "{\"model_id\":\"m\",\"text\":\"hi\"}", 0) == 2000);
 #define LIGHT "{\"model_id\":\"ByteDance/SDXL-Lightning"
@@ -665,7 +712,10 @@ int main(void)
 		cmocka_unit_test(a_missing_or_empty_file_is_refused_at_the_gateway),
 		cmocka_unit_test(a_picture_that_claims_to_be_huge_is_refused),
 		cmocka_unit_test(units_are_the_networks),
+		cmocka_unit_test(a_recording_costs_its_whole_seconds),
 		cmocka_unit_test(sound_of_no_length_has_no_units),
+		cmocka_unit_test(a_video_has_sides_that_eight_divides),
+		cmocka_unit_test(a_video_is_always_checked),
 		cmocka_unit_test(work_counts_steps_where_they_count),
 		cmocka_unit_test(no_field_at_all_is_an_empty_object),
 	};
