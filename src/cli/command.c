@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const struct lp_command commands[] = {
+	{ "check", lp_command_check, "Say whether a node with these options would start, and start nothing." },
 	{ "models", lp_command_models, "List or fetch the models of the built-in runner: lpd models list|fetch." },
 	{ 0 },
 };

@@ -156,6 +156,38 @@ static void write_row(struct lp_buf *to, const struct option_row *row)
 	lp_buf_add_text(to, " |\n");
 }
 
+static void write_legacy(struct lp_buf *to, const struct option_legacy *row)
+{
+	lp_buf_fmt(to, "| `-%s` | ", row->flag);
+	switch (row->kind) {
+	case LEGACY_ALIAS:
+		lp_buf_fmt(to, "the old name of `-%s`", row->words);
+		break;
+	case LEGACY_IDLE:
+		lp_buf_add_text(to, "warning: ");
+		write_cell(to, row->words);
+		break;
+	case LEGACY_UNPAID:
+		lp_buf_add_text(to, "warning: on `-network offchain` nothing is paid");
+		break;
+	case LEGACY_REFUSED:
+		lp_buf_add_text(to, "refused: ");
+		write_cell(to, row->words);
+		break;
+	}
+	lp_buf_add_text(to, " |\n");
+}
+
+/* The second half of the document: what operators bring along. */
+static void write_all_legacy(struct lp_buf *to)
+{
+	lp_buf_add_text(to, "\n## Options of go-livepeer\n\nThose of the same name above mean the same. "
+			    "These are known as well, so that a command line or compose file moves over:\n\n"
+			    "| option | here |\n|---|---|\n");
+	for (const struct option_legacy *row = lp_option_legacy; row->flag; row++)
+		write_legacy(to, row);
+}
+
 void lp_options_doc(struct lp_buf *to)
 {
 	unsigned sets[LP_ROLE_ALL];
@@ -174,6 +206,7 @@ void lp_options_doc(struct lp_buf *to)
 				write_row(to, &lp_option_rows[i]);
 		}
 	}
+	write_all_legacy(to);
 }
 
 void lp_options_write(const struct lp_options *options, struct lp_buf *to)

@@ -29,13 +29,27 @@ struct option_value {
 	const char *source;
 };
 
-enum { MAX_WORDS = 32 };
+enum { MAX_WORDS = 32, MAX_NOTES = 100 };
+
+/* legacy.def */
+enum legacy_kind { LEGACY_ALIAS, LEGACY_IDLE, LEGACY_UNPAID, LEGACY_REFUSED };
+enum legacy_shape { LEGACY_FLAG, LEGACY_VALUE };
+
+struct option_legacy {
+	const char *flag;
+	enum legacy_kind kind;
+	enum legacy_shape shape;
+	const char *words;
+};
+extern const struct option_legacy lp_option_legacy[];	/* ended by one without a flag */
 
 struct lp_options {
 	struct lp_scope *scope;
 	struct option_value values[LP_OPTIONS];
 	const char *words[MAX_WORDS + 1];
 	size_t n_words;
+	struct lp_option_note notes[MAX_NOTES];
+	int n_notes;
 };
 
 extern const struct option_row lp_option_rows[LP_OPTIONS];
@@ -51,6 +65,13 @@ struct option_origin {
 /* Check and keep a value; the text is copied. */
 enum lp_code lp_option_put(struct lp_options *options, enum lp_option which, struct lp_span text,
 			   const struct option_origin *from, struct lp_err *e) LP_MUST_USE;
+
+/* By its name on the command line and in files, and in the environment; NULL: none of those either. */
+const struct option_legacy *lp_option_legacy_find(struct lp_span name);
+const struct option_legacy *lp_option_legacy_find_env(struct lp_span name);
+/* Accept with a note, or refuse; not for an ALIAS. */
+enum lp_code lp_option_legacy_take(struct lp_options *options, const struct option_legacy *row, struct lp_span value,
+				   const struct option_origin *from, struct lp_err *e) LP_MUST_USE;
 
 /* "LP_HTTP_ADDR" of "httpAddr". */
 char *lp_option_env_name(const char *flag, char to[64]);

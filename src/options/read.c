@@ -36,8 +36,12 @@ char *lp_option_env_name(const char *flag, char to[64])
 
 static bool find(struct lp_span name, enum lp_option *which)
 {
+	const struct option_legacy *old = lp_option_legacy_find(name);
+
 	if (lp_span_is(name, "h"))
 		name = LP_SPAN("help");
+	if (old && old->kind == LEGACY_ALIAS)
+		name = lp_span(old->words);
 	for (int i = 0; i < LP_OPTIONS; i++) {
 		if (lp_span_is(name, lp_option_rows[i].flag)) {
 			*which = (enum lp_option)i;
@@ -126,19 +130,31 @@ static struct lp_span name_in(const char *word)
 	return lp_span_cut(&rest, '=');
 }
 
-/* The value of a flag without "=": a bool needs none, others take the next word. */
-static enum lp_code next_value(struct args *args, enum lp_option which, struct lp_span *value, struct lp_err *e)
+static bool is_known(const char *word)
+{
+	enum lp_option which;
+
+	return is_option(word) && (find(name_in(word), &which) || lp_option_legacy_find(name_in(word)));
+}
+
+/* The value behind "=", or the next word; a bool needs none. */
+static enum lp_code read_argument(struct args *args, const char *word, bool is_bool, struct lp_span *value,
+				  struct lp_err *e)
 {
 	const char *next = args->at < args->end ? *args->at : NULL;
-	enum lp_option other;
+	const char *equals = strchr(word, '=');
 
-	if (lp_option_rows[which].type == BOOL) {
+	if (equals) {
+		*value = lp_span(equals + 1);
+		return LP_OK;
+	}
+	if (is_bool) {
 		bool spelled = next && (strcmp(next, "true") == 0 || strcmp(next, "false") == 0);
 		*value = spelled ? lp_span(*args->at++) : LP_SPAN("true");
 		return LP_OK;
 	}
-	if (!next || (is_option(next) && find(name_in(next), &other)))
-		return lp_fail(e, LP_CONFIG, "-%s needs a value", lp_option_rows[which].flag);
+	if (!next || is_known(next))
+		return lp_fail(e, LP_CONFIG, "-%.*s needs a value", LP_ARG(name_in(word)));
 	*value = lp_span(*args->at++);
 	return LP_OK;
 }
@@ -146,22 +162,19 @@ static enum lp_code next_value(struct args *args, enum lp_option which, struct l
 static enum lp_code take_option(struct lp_options *options, const char *word, struct args *args, struct lp_err *e)
 {
 	struct lp_span name = name_in(word), value;
-	const char *equals = strchr(word, '=');
-	enum lp_option which;
+	const struct option_legacy *old = NULL;
+	enum lp_option which = LP_OPTIONS;
 	char label[64];
 
-	if (!find(name, &which))
+	if (!find(name, &which) && !(old = lp_option_legacy_find(name)))
 		return unknown("", "-", name, e);
-	if (equals) {
-		value = lp_span(equals + 1);
-	} else {
-		enum lp_code code = next_value(args, which, &value, e);
-		if (code != LP_OK)
-			return code;
-	}
-	snprintf(label, sizeof(label), "-%s", lp_option_rows[which].flag);
-	return lp_option_put(options, which, value,
-			     &(struct option_origin){ FROM_COMMAND_LINE, "command line", label }, e);
+	if (read_argument(args, word, old ? old->shape == LEGACY_FLAG : lp_option_rows[which].type == BOOL, &value,
+			  e) != LP_OK)
+		return e->code;
+	snprintf(label, sizeof(label), "-%s", old ? old->flag : lp_option_rows[which].flag);
+	const struct option_origin from = { FROM_COMMAND_LINE, "command line", label };
+
+	return old ? lp_option_legacy_take(options, old, value, &from, e) : lp_option_put(options, which, value, &from, e);
 }
 
 static enum lp_code take_word(struct lp_options *options, const char *word, struct lp_err *e)
@@ -209,21 +222,35 @@ static bool find_env(struct lp_span name, enum lp_option *which)
 	return false;
 }
 
+static enum lp_code take_variable(struct lp_options *options, struct lp_span name, struct lp_span value,
+				  struct lp_err *e)
+{
+	const char *source = lp_strdup(options->scope, name);
+	const struct option_origin from = { FROM_ENV, source, source };
+	const struct option_legacy *old;
+	enum lp_option which;
+
+	if (find_env(name, &which))
+		return lp_option_put(options, which, value, &from, e);
+	old = lp_option_legacy_find_env(name);
+	if (!old)
+		return LP_OK;
+	if (old->kind == LEGACY_ALIAS)
+		return find(lp_span(old->words), &which) ? lp_option_put(options, which, value, &from, e) : LP_OK;
+	return lp_option_legacy_take(options, old, value, &from, e);
+}
+
 /* Unknown LP_ names are left alone: the environment is not ours alone.  An empty value counts as none,
  * since that is what compose files make of an unset variable. */
 static enum lp_code take_env(struct lp_options *options, char *const *env, struct lp_err *e)
 {
 	for (; *env; env++) {
 		struct lp_span value = lp_span(*env), name = lp_span_cut(&value, '=');
-		enum lp_option which;
 
-		if (!lp_span_starts(name, "LP_") || value.len == 0 || !find_env(name, &which))
+		if (!lp_span_starts(name, "LP_") || value.len == 0)
 			continue;
-		const char *source = lp_strdup(options->scope, name);
-		enum lp_code code =
-			lp_option_put(options, which, value, &(struct option_origin){ FROM_ENV, source, source }, e);
-		if (code != LP_OK)
-			return code;
+		if (take_variable(options, name, value, e) != LP_OK)
+			return e->code;
 	}
 	return LP_OK;
 }
@@ -242,22 +269,27 @@ static struct lp_span without_comment(struct lp_span line)
 
 static enum lp_code take_line(struct lp_options *options, struct lp_span line, const char *source, struct lp_err *e)
 {
+	const struct option_legacy *old = NULL;
+	enum lp_option which = LP_OPTIONS;
 	size_t len = 0;
-	enum lp_option which;
 	char where[160], label[200];
 
 	while (len < line.len && line.at[len] != ' ' && line.at[len] != '\t')
 		len++;
 	struct lp_span name = lp_span_of(line.at, len), value = lp_span_trim(lp_span_skip(line, len));
 	snprintf(where, sizeof(where), "%s: ", source);
-	if (!find(name, &which))
+	if (!find(name, &which) && !(old = lp_option_legacy_find(name)))
 		return unknown(where, "", name, e);
-	snprintf(label, sizeof(label), "%s%s", where, lp_option_rows[which].flag);
+	snprintf(label, sizeof(label), "%s%s", where, old ? old->flag : lp_option_rows[which].flag);
+	const struct option_origin from = { FROM_FILE, source, label };
+
+	if (value.len == 0 && (old ? old->shape == LEGACY_FLAG : lp_option_rows[which].type == BOOL))
+		value = LP_SPAN("true");
+	if (old)
+		return lp_option_legacy_take(options, old, value, &from, e);
 	if (lp_option_rows[which].kind == HERE || which == LP_OPT_CONFIG)
 		return lp_fail(e, LP_CONFIG, "%s does not belong into a file", label);
-	if (value.len == 0 && lp_option_rows[which].type == BOOL)
-		value = LP_SPAN("true");
-	return lp_option_put(options, which, value, &(struct option_origin){ FROM_FILE, source, label }, e);
+	return lp_option_put(options, which, value, &from, e);
 }
 
 enum lp_code lp_options_read_text(struct lp_options *options, struct lp_span text, const char *name, struct lp_err *e)

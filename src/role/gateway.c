@@ -217,6 +217,25 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	return open_server(gw, e);
 }
 
+/* What gateway_open reads of options and files. */
+static enum lp_code gateway_check(struct lp_node *node, struct lp_buf *told, struct lp_err *e)
+{
+	const struct lp_options *o = node->options;
+	struct lp_gateway *gw = lp_new(node->scope, struct lp_gateway);
+	struct lp_url address;
+
+	gw->node = node;
+	gw->scope = node->scope;
+	if (read_public_url(gw, e) != LP_OK || lp_gateway_market_check(gw, told, e) != LP_OK ||
+	    lp_url_parse_address(gw->scope, &address, lp_span(lp_options_http_addr(o, LP_ROLE_GATEWAY)), 9935, e) != LP_OK)
+		return e->code;
+	if (lp_pair_check(node, lp_option_text(o, LP_OPT_PUBLIC_TLS_CERT), lp_option_text(o, LP_OPT_PUBLIC_TLS_KEY),
+			  "-publicTlsCert and -publicTlsKey", e) != LP_OK)
+		return e->code;
+	lp_buf_fmt(told, "gateway: listens at %s\n", lp_options_http_addr(o, LP_ROLE_GATEWAY));
+	return LP_OK;
+}
+
 uint16_t lp_gateway_port(const struct lp_gateway *gw)
 {
 	return lp_server_port(gw->server);
@@ -323,6 +342,7 @@ static void gateway_status(struct lp_node *node, struct lp_buf *to)
 const struct lp_role lp_role_gateway = {
 	.name = "gateway",
 	.open = gateway_open,
+	.check = gateway_check,
 	.drain = gateway_drain,
 	.reload = gateway_reload,
 	.connections = gateway_connections,

@@ -260,6 +260,41 @@ int64_t lp_gateway_job_time(const struct lp_gateway *gw, const struct lp_pipelin
 
 /* ---- both ---- */
 
+/* Everything that options say; the choice between a list that comes and addresses that were given. */
+static enum lp_code read_all(struct lp_gateway *gw, struct lp_roster_rules *rules, struct lp_discovery_want *want,
+			     struct lp_err *e)
+{
+	const struct lp_options *options = gw->node->options;
+	double extra_nodes;
+
+	want->list_comes = *lp_option_text(options, LP_OPT_ORCH_WEBHOOK_URL);
+	if (read_number(gw, &extra_nodes, LP_OPT_EXTRA_NODES, 100, e) != LP_OK)
+		return e->code;
+	want->extra_nodes = (int)extra_nodes;
+	if (read_timeouts(gw, e) != LP_OK || read_rules(gw, rules, e) != LP_OK)
+		return e->code;
+	if (!want->list_comes)
+		return read_addresses(gw, want, e);
+	if (lp_option_given(options, LP_OPT_ORCH_ADDR))
+		lp_log(gw->node->log, LP_UNUSUAL, "-orchAddr is not used",
+		       "why=\"-orchWebhookUrl names the orchestrators\"");
+	return LP_OK;
+}
+
+enum lp_code lp_gateway_market_check(struct lp_gateway *gw, struct lp_buf *told, struct lp_err *e)
+{
+	struct lp_roster_rules rules = { 0 };
+	struct lp_discovery_want want = { 0 };
+
+	if (read_all(gw, &rules, &want, e) != LP_OK)
+		return e->code;
+	if (want.list_comes)
+		lp_buf_add_text(told, "gateway: asks the orchestrators that -orchWebhookUrl names\n");
+	else
+		lp_buf_fmt(told, "gateway: asks %d orchestrators\n", want.n_addresses);
+	return LP_OK;
+}
+
 enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e)
 {
 	struct lp_node *node = gw->node;
@@ -271,7 +306,6 @@ enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e)
 		.loop = node->loop,
 		.client = node->client,
 		.version = gw->version,
-		.list_comes = *lp_option_text(node->options, LP_OPT_ORCH_WEBHOOK_URL),
 		.interval = lp_option_duration(node->options, LP_OPT_DISCOVERY_INTERVAL),
 		.timeout = lp_option_duration(node->options, LP_OPT_DISCOVERY_TIMEOUT),
 		.dice = &node->dice,
@@ -279,20 +313,11 @@ enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e)
 		.metrics = node->metrics,
 	};
 
-	double extra_nodes;
-
 	/* An answer may be used for a few rounds in which no better one came. */
 	if (rules.stale < 3 * want.interval)
 		rules.stale = 3 * want.interval;
-	if (read_number(gw, &extra_nodes, LP_OPT_EXTRA_NODES, 100, e) != LP_OK)
+	if (read_all(gw, &rules, &want, e) != LP_OK)
 		return e->code;
-	want.extra_nodes = (int)extra_nodes;
-	if (read_timeouts(gw, e) != LP_OK || read_rules(gw, &rules, e) != LP_OK)
-		return e->code;
-	if (!want.list_comes && read_addresses(gw, &want, e) != LP_OK)
-		return e->code;
-	if (want.list_comes && lp_option_given(node->options, LP_OPT_ORCH_ADDR))
-		lp_log(node->log, LP_UNUSUAL, "-orchAddr is not used", "why=\"-orchWebhookUrl names the orchestrators\"");
 	gw->roster = lp_roster_open(gw->scope, &rules, &node->dice);
 	want.roster = gw->roster;
 	gw->discovery = lp_discovery_open(gw->scope, &want);

@@ -8,6 +8,8 @@
 #include <lpd/base/random.h>
 #include <lpd/io/file.h>
 
+#define NO_ROLE "say what this node is to be: -mode gateway or -mode orchestrator"
+#define NO_WORKER "this version of lpd cannot be a worker yet"
 #define LOOK (20 * LP_MSEC)	/* how often a draining node looks whether it is done */
 
 static const struct {
@@ -18,11 +20,40 @@ static const struct {
 	{ LP_ROLE_GATEWAY, &lp_role_gateway },
 };
 
+/* An orchestrator runs models itself, which the node that we replace calls -orchestrator -aiWorker. */
+static enum lp_code read_roles(const struct lp_node *node, unsigned *roles, struct lp_err *e)
+{
+	bool no_worker = lp_option_given(node->options, LP_OPT_AI_WORKER) &&
+			 !lp_option_bool(node->options, LP_OPT_AI_WORKER);
+
+	*roles = lp_options_roles(node->options);
+	if (!(*roles & LP_ROLE_ORCHESTRATOR))
+		return LP_OK;
+	*roles &= ~(unsigned)LP_ROLE_WORKER;
+	if (no_worker)
+		return lp_fail(e, LP_CONFIG, "-aiWorker=false leaves all work to remote workers, which cannot join this "
+			       "version of lpd yet");
+	return LP_OK;
+}
+
+/* Who believes to be paid must not work for nothing. */
+static enum lp_code check_network(const struct lp_node *node, struct lp_err *e)
+{
+	const char *network = lp_option_text(node->options, LP_OPT_NETWORK);
+
+	if (strcmp(network, "offchain") != 0)
+		return lp_fail(e, LP_CONFIG, "-network %s: this version of lpd takes and makes no payments; only offchain is "
+			       "possible", network);
+	return LP_OK;
+}
+
 static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
 {
-	unsigned roles = lp_options_roles(node->options);
+	unsigned roles;
 	int n = 0;
 
+	if (check_network(node, e) != LP_OK || read_roles(node, &roles, e) != LP_OK)
+		return e->code;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		if (!(roles & (unsigned)rows[i].bit))
 			continue;
@@ -32,8 +63,44 @@ static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
 		node->roles[n++] = rows[i].role;
 	}
 	if (roles)
-		return lp_fail(e, LP_CONFIG, "this version of lpd cannot be a worker yet");
+		return lp_fail(e, LP_CONFIG, NO_WORKER);
 	return LP_OK;
+}
+
+/* Options that an operator brought along and that do nothing here. */
+static void say_notes(const struct lp_node *node)
+{
+	int n;
+	const struct lp_option_note *notes = lp_options_notes(node->options, &n);
+
+	for (int i = 0; i < n; i++)
+		lp_log_kv(node->log, LP_UNUSUAL, "this option does nothing here", "option", notes[i].flag, "why",
+			  notes[i].words, NULL);
+}
+
+enum lp_code lp_node_check(struct lp_scope *scope, const struct lp_options *options, struct lp_log *log,
+			   struct lp_buf *told, struct lp_err *e)
+{
+	struct lp_node *node = lp_new(scope, struct lp_node);
+	unsigned roles;
+
+	node->scope = scope;
+	node->options = options;
+	node->log = log;
+	node->data_dir = lp_option_text(options, LP_OPT_DATA_DIR);
+	say_notes(node);
+	if (!lp_options_roles(options))
+		return lp_fail(e, LP_CONFIG, NO_ROLE);
+	if (check_network(node, e) != LP_OK || read_roles(node, &roles, e) != LP_OK)
+		return e->code;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!(roles & (unsigned)rows[i].bit))
+			continue;
+		roles &= ~(unsigned)rows[i].bit;
+		if (rows[i].role->check(node, told, e) != LP_OK)
+			return e->code;
+	}
+	return roles ? lp_fail(e, LP_CONFIG, NO_WORKER) : LP_OK;
 }
 
 /* Made when missing; from here on an absolute path, since it also names a socket and is told to children. */
@@ -129,7 +196,8 @@ enum lp_code lp_node_open(struct lp_scope *parent, struct lp_node **out, const s
 	enum lp_code code = LP_OK;
 
 	if (!lp_options_roles(want->options))
-		code = lp_fail(e, LP_CONFIG, "say what this node is to be: -mode gateway or -mode orchestrator");
+		code = lp_fail(e, LP_CONFIG, NO_ROLE);
+	say_notes(node);
 	if (code == LP_OK)
 		code = open_folder(node, e);
 	if (code == LP_OK)

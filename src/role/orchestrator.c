@@ -214,6 +214,40 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	return LP_OK;
 }
 
+static void tell_model(struct lp_buf *told, const struct lp_model_entry *entry)
+{
+	static const char *const kinds[] = { "external runner", "built-in runner", "container", "price for one gateway" };
+
+	lp_buf_fmt(told, "  %-20s %-40.*s %s", entry->pipeline->name, LP_ARG(entry->model_id), kinds[entry->kind]);
+	if (entry->kind == LP_MODEL_EXTERNAL)
+		lp_buf_fmt(told, " at %.*s", LP_ARG(entry->url.text));
+	if (entry->kind != LP_MODEL_PRICE)
+		lp_buf_fmt(told, ", %u at once", entry->capacity);
+	lp_buf_add_text(told, entry->pipeline->served ? "\n" : ", not served by this version: left out\n");
+}
+
+/* What open_role reads of options and files. */
+static enum lp_code check_role(struct lp_node *node, struct lp_buf *told, struct lp_err *e)
+{
+	const struct lp_options *options = node->options;
+	struct lp_orchestrator *o = lp_new(node->scope, struct lp_orchestrator);
+	struct lp_url listen;
+
+	o->node = node;
+	o->log = node->log;
+	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, e) != LP_OK ||
+	    lp_pair_check(node, lp_option_text(options, LP_OPT_TLS_CERT), lp_option_text(options, LP_OPT_TLS_KEY),
+			  "-tlsCert and -tlsKey", e) != LP_OK)
+		return e->code;
+	lp_buf_fmt(told, "orchestrator: reached at %.*s, %d models:\n", LP_ARG(o->service_uri), o->models.n);
+	for (int i = 0; i < o->models.n; i++) {
+		if (lp_runner_possible(&o->models.at[i], e) != LP_OK)
+			return e->code;
+		tell_model(told, &o->models.at[i]);
+	}
+	return LP_OK;
+}
+
 /* Results are fetched after their job has ended (network-protocol 5.6): the port stays open for that.  Jobs that
  * come meanwhile are refused in ADMIT, and nothing is offered. */
 static void drain_when_fetched(void *self)
@@ -298,6 +332,7 @@ static void status(struct lp_node *node, struct lp_buf *json)
 const struct lp_role lp_role_orchestrator = {
 	.name = "orchestrator",
 	.open = open_role,
+	.check = check_role,
 	.drain = drain,
 	.connections = connections,
 	.reload = reload,

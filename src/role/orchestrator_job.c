@@ -140,6 +140,15 @@ static int check(void *self)
 
 /* ---- ADMIT: a slot ---- */
 
+/* The entry's own "deadline", where it is shorter than what is left of the node's. */
+static void keep_deadline(struct job *job)
+{
+	int64_t own = job->runner->entry->deadline;
+
+	if (own && own < job->o->job_time - lp_task_age(&job->task))
+		lp_task_deadline(&job->task, own, LP_DEADLINE);
+}
+
 static int admit(void *self)
 {
 	struct job *job = self;
@@ -151,7 +160,10 @@ static int admit(void *self)
 	}
 	job->lease = lp_scope_open(job->scope, "lease");
 	job->runner = lp_runners_take(job->lease, job->o->runners, job->pipeline, job->request->model, &job->err);
-	return job->runner ? RUN : SETTLE;
+	if (!job->runner)
+		return SETTLE;
+	keep_deadline(job);
+	return RUN;
 }
 
 /* ---- RUN: until the runner answers ---- */

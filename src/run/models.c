@@ -1,12 +1,16 @@
 #include <lpd/run/models.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include <lpd/base/buf.h>
 #include <lpd/base/json.h>
 #include <lpd/base/jsonscan.h>
+#include <lpd/base/time.h>
+#include <lpd/options/size.h>
 
 #define MAX_ENTRIES 1000
+#define MAX_COUNT 100000	/* of slots */
 
 /* One entry being read: where it stands, for words, and both views of it. */
 struct reading {
@@ -15,12 +19,43 @@ struct reading {
 	const json_t *json;
 	struct lp_jval raw;		/* for numbers exactly as they were written */
 	int number;			/* 1.. */
+	const char *text;		/* all of it, for line numbers; NULL: it is one line */
 	struct lp_err *e;
 };
 
+static struct lp_jval raw_member(struct lp_jval object, const char *key)
+{
+	struct lp_span name;
+	struct lp_jval value;
+	size_t at = 0;
+
+	while (lp_jscan_each_member(object, &at, &name, &value))
+		if (lp_span_is_icase(name, key))
+			return value;
+	return (struct lp_jval){ .kind = LP_J_BAD };
+}
+
+/* "entry 2 (line 9)": of the key's value, or of the entry itself. */
+static const char *place(const struct reading *r, const char *key, char to[48])
+{
+	struct lp_jval value = raw_member(r->raw, key);
+	const char *end = value.kind == LP_J_BAD ? r->raw.raw.at : value.raw.at;
+	int line = 1;
+
+	for (const char *c = r->text; c && c < end; c++)
+		line += *c == '\n';
+	if (r->text && end)
+		snprintf(to, 48, "entry %d (line %d)", r->number, line);
+	else
+		snprintf(to, 48, "entry %d", r->number);
+	return to;
+}
+
 static enum lp_code bad(const struct reading *r, const char *key, const char *words)
 {
-	return lp_fail(r->e, LP_CONFIG, "aiModels entry %d: \"%s\" %s", r->number, key, words);
+	char where[48];
+
+	return lp_fail(r->e, LP_CONFIG, "aiModels %s: \"%s\" %s", place(r, key, where), key, words);
 }
 
 static enum lp_code read_str(const struct reading *r, const char *key, struct lp_span *out)
@@ -35,6 +70,21 @@ static enum lp_code read_str(const struct reading *r, const char *key, struct lp
 	return LP_OK;
 }
 
+static enum lp_code no_pipeline(const struct reading *r, struct lp_span name)
+{
+	struct lp_buf names = { 0 };
+	char where[48];
+	int n;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
+
+	for (int i = 0; i < n; i++)
+		lp_buf_fmt(&names, "%s%s", i ? ", " : "", rows[i].name);
+	lp_fail(r->e, LP_CONFIG, "aiModels %s: there is no pipeline \"%.*s\"; there are %s", place(r, "pipeline", where),
+		(int)(name.len < 40 ? name.len : 40), name.at, lp_buf_text(&names));
+	lp_buf_clear(&names);
+	return r->e->code;
+}
+
 static enum lp_code read_pipeline(struct reading *r)
 {
 	struct lp_span name = { NULL, 0 };
@@ -45,8 +95,7 @@ static enum lp_code read_pipeline(struct reading *r)
 		return bad(r, "pipeline", "is missing");
 	r->entry->pipeline = lp_pipeline_find(name);
 	if (!r->entry->pipeline)
-		return lp_fail(r->e, LP_CONFIG, "aiModels entry %d: there is no pipeline \"%.*s\"", r->number,
-			       LP_ARG(name));
+		return no_pipeline(r, name);
 	return LP_OK;
 }
 
@@ -67,25 +116,58 @@ static enum lp_code read_where(struct reading *r)
 		return LP_OK;
 	entry->has_url = true;
 	if (lp_url_parse(r->scope, &entry->url, url, &why) != LP_OK)
-		return lp_fail(r->e, LP_CONFIG, "aiModels entry %d: \"url\": %s", r->number, lp_err_words(&why));
+		return bad(r, "url", lp_err_words(&why));
 	return LP_OK;
 }
 
+/* A whole number from 0; absent and 0 both leave *out as it is. */
+static enum lp_code read_count(struct reading *r, const char *key, uint32_t *out)
+{
+	const json_t *value = lp_json_get(r->json, key);
+
+	if (!value)
+		return LP_OK;
+	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > MAX_COUNT)
+		return bad(r, key, "must be a whole number from 0 to 100000");
+	if (json_integer_value(value))
+		*out = (uint32_t)json_integer_value(value);
+	return LP_OK;
+}
+
+/* "vram" is a size such as "12GiB", "deadline" a time such as "90s". */
+static enum lp_code read_limits(struct reading *r)
+{
+	struct lp_span vram = { NULL, 0 }, deadline = { NULL, 0 };
+
+	if (read_str(r, "vram", &vram) != LP_OK || read_str(r, "deadline", &deadline) != LP_OK)
+		return r->e->code;
+	if (vram.len && !lp_size_parse(vram, &r->entry->vram))
+		return bad(r, "vram", "must be a size such as \"12GiB\"");
+	if (deadline.len && (!lp_duration_parse(deadline, &r->entry->deadline) || !r->entry->deadline))
+		return bad(r, "deadline", "must be a time such as \"90s\"");
+	return LP_OK;
+}
+
+/* The incumbent's capacity means copies of a container or jobs at once of an external runner; replicas and
+ * concurrency say which. */
 static enum lp_code read_how(struct reading *r)
 {
 	const json_t *warm = lp_json_get(r->json, "warm");
-	const json_t *capacity = lp_json_get(r->json, "capacity");
+	uint32_t capacity = 1, replicas = 0, concurrency = 0;
 
 	if (warm && !json_is_boolean(warm))
 		return bad(r, "warm", "must be true or false");
 	r->entry->warm = json_is_true(warm);
-	r->entry->capacity = 1;
-	if (!capacity)
-		return LP_OK;
-	if (!json_is_integer(capacity) || json_integer_value(capacity) < 0 || json_integer_value(capacity) > 100000)
-		return bad(r, "capacity", "must be a whole number from 0 to 100000");
-	if (json_integer_value(capacity))
-		r->entry->capacity = (uint32_t)json_integer_value(capacity);
+	if (read_count(r, "capacity", &capacity) != LP_OK || read_count(r, "replicas", &replicas) != LP_OK ||
+	    read_count(r, "concurrency", &concurrency) != LP_OK || read_limits(r) != LP_OK)
+		return r->e->code;
+	if (r->entry->has_url && replicas > 1)
+		return bad(r, "replicas", "is of what the node starts itself, not of a runner with a \"url\"");
+	r->entry->capacity = capacity;
+	if (replicas || concurrency)
+		r->entry->capacity = (replicas ? replicas : 1) * (concurrency ? concurrency : 1);
+	if (r->entry->capacity > MAX_COUNT)
+		return bad(r, "concurrency", "times \"replicas\" must be at most 100000");
 	return LP_OK;
 }
 
@@ -141,18 +223,6 @@ static struct lp_span lower(struct lp_scope *scope, struct lp_span text)
 	return lp_span_of(copy, text.len);
 }
 
-static struct lp_jval raw_member(struct lp_jval object, const char *key)
-{
-	struct lp_span name;
-	struct lp_jval value;
-	size_t at = 0;
-
-	while (lp_jscan_each_member(object, &at, &name, &value))
-		if (lp_span_is_icase(name, key))
-			return value;
-	return (struct lp_jval){ .kind = LP_J_BAD };
-}
-
 static enum lp_code read_price_number(struct reading *r)
 {
 	struct lp_jval raw = raw_member(r->raw, "price_per_unit");
@@ -205,8 +275,10 @@ static void decide_kind(struct lp_model_entry *entry)
 
 static enum lp_code read_entry(struct reading *r)
 {
+	char where[48];
+
 	if (!json_is_object(r->json))
-		return lp_fail(r->e, LP_CONFIG, "aiModels entry %d is no object", r->number);
+		return lp_fail(r->e, LP_CONFIG, "aiModels %s is no object", place(r, "", where));
 	if (read_pipeline(r) != LP_OK || read_where(r) != LP_OK || read_how(r) != LP_OK ||
 	    read_flags(r) != LP_OK || read_price(r) != LP_OK)
 		return r->e->code;
@@ -218,7 +290,7 @@ static void report_unknown(struct lp_buf *to, const struct reading *r)
 {
 	static const char *const known[] = { "pipeline", "model_id", "url", "token", "warm", "capacity",
 					     "optimization_flags", "gateway", "price_per_unit", "pixels_per_unit",
-					     "currency" };
+					     "currency", "replicas", "concurrency", "vram", "deadline" };
 	struct lp_span key;
 	struct lp_jval value;
 	size_t at = 0;
@@ -251,7 +323,7 @@ static enum lp_code read_array(struct lp_scope *scope, struct lp_models *out, st
 	out->at = lp_new_array(scope, struct lp_model_entry, json_array_size(json) + 1);
 	while (lp_jscan_each(raw, &at, &element)) {
 		struct reading r = { scope, &out->at[out->n], json_array_get(json, (size_t)out->n), element,
-				     out->n + 1, e };
+				     out->n + 1, text.at, e };
 
 		if (read_entry(&r) != LP_OK)
 			return e->code;
@@ -273,8 +345,7 @@ static enum lp_code read_inline_entry(struct reading *r, struct lp_span text)
 			       "aiModels names no file, and entry %d is not PIPELINE:MODEL:WARM", r->number);
 	r->entry->pipeline = lp_pipeline_find(pipeline);
 	if (!r->entry->pipeline)
-		return lp_fail(r->e, LP_CONFIG, "aiModels entry %d: there is no pipeline \"%.*s\"", r->number,
-			       LP_ARG(pipeline));
+		return no_pipeline(r, pipeline);
 	r->entry->model_id = lp_span_dup(r->scope, model);
 	r->entry->capacity = 1;
 	r->entry->gateway = LP_SPAN("default");

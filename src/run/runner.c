@@ -40,7 +40,7 @@ static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry 
 	return LP_OK;
 }
 
-static enum lp_code check_entry(const struct lp_model_entry *entry, struct lp_err *e)
+enum lp_code lp_runner_possible(const struct lp_model_entry *entry, struct lp_err *e)
 {
 	if (entry->kind == LP_MODEL_CONTAINER && entry->pipeline->served)
 		return lp_fail(e, LP_CONFIG, "%s %.*s needs a container, which lpd cannot start yet: give it a "
@@ -80,7 +80,7 @@ enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, co
 	set->scope = scope;
 	set->rows = lp_new_array(scope, struct runner_row *, (size_t)want->models->n + 1);
 	for (int i = 0; i < want->models->n; i++)
-		if (check_entry(&want->models->at[i], e) != LP_OK)
+		if (lp_runner_possible(&want->models->at[i], e) != LP_OK)
 			return e->code;
 	lp_defer(scope, stop_watching, set);
 	for (int i = 0; i < want->models->n; i++)

@@ -54,4 +54,22 @@ with tempfile.TemporaryDirectory() as folder:
     refused("aiModels.json that is no JSON is one sentence", orchestrator("[{"), "aiModels")
     refused("a model that needs a container is one sentence",
             orchestrator('[{"pipeline": "text-to-image", "model_id": "some/model", "warm": true}]'), "some/model")
+    refused("a model with a mistake is named with its line",
+            orchestrator('[{"pipeline": "llm",\n "model_id": "m",\n "warm": "yes"}]'), "entry 1 (line 3)", '"warm"')
+
+    # lpd check
+    file.write_text('[{"pipeline": "llm", "model_id": "m", "url": "http://127.0.0.1:8000", "capacity": 3}]')
+    offer = ("-serviceAddr", "192.0.2.1:8935", "-aiModels", str(file), "-dataDir", folder + "/new")
+    run = lpd("check", "-orchestrator", "-aiWorker", *offer, "-v", "6", "-monitor", "-nvidia", "0")
+    check("lpd check says what a node would do and starts nothing", run.returncode == 0 and "3 at once" in run.stdout
+          and "it would start" in run.stdout and "-monitor" not in run.stdout and "option=nvidia" in run.stderr
+          and not (pathlib.Path(folder) / "new").exists(), run)
+    refused("lpd check refuses what a start would refuse", lpd("check", "-mode", "orchestrator", *offer[2:]), "-serviceAddr")
+    refused("work without own runners needs remote workers",
+            lpd("check", "-mode", "orchestrator", "-aiWorker=false", *offer), "-aiWorker=false")
+    refused("what would cost money when passed over is refused", lpd("-orchestrator", "-transcoder"), "-transcoder")
+    refused("nobody works for nothing by mistake", lpd("-gateway", "-network", "arbitrum-one-mainnet"), "offchain")
+    secret = lpd("check", "-gateway", "-orchAddr", "127.0.0.1:1", "-orchSecret", "swordfish")
+    check("lpd check shows no secret", secret.returncode == 0 and "swordfish" not in secret.stdout + secret.stderr
+          and "orchSecret ***" in secret.stdout, secret)
 sys.exit(bad)

@@ -14,6 +14,7 @@ struct lp_command {
 const struct lp_command *lp_commands(void);
 const struct lp_command *lp_command_find(const char *name);	/* NULL: there is none */
 
+int lp_command_check(int argc, char *const *argv);
 int lp_command_models(int argc, char *const *argv);
 
 #endif

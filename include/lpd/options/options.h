@@ -57,6 +57,12 @@ bool lp_option_given(const struct lp_options *options, enum lp_option which);	/*
 const char *lp_option_source(const struct lp_options *options, enum lp_option which);
 const char *lp_option_flag(enum lp_option which);	/* "httpAddr" */
 
+/* Options of the node that we replace which were given and mean nothing here (legacy.def): the operator is told. */
+struct lp_option_note {
+	const char *flag, *words;
+};
+const struct lp_option_note *lp_options_notes(const struct lp_options *options, int *n);
+
 /* enum lp_role_bit together, from -mode or the incumbent's -gateway, -orchestrator, -aiWorker: the strongest
  * source that names any decides.  0: none was named. */
 unsigned lp_options_roles(const struct lp_options *options);

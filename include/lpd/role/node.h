@@ -54,6 +54,10 @@ struct lp_node_want {
 };
 enum lp_code lp_node_open(struct lp_scope *scope, struct lp_node **out, const struct lp_node_want *want,
 			  struct lp_err *e) LP_MUST_USE;
+/* Whether a node of these options would start, as far as options and files say: nothing is opened or made.  Adds what
+ * it would do, in lines.  LP_CONFIG: the first fault. */
+enum lp_code lp_node_check(struct lp_scope *scope, const struct lp_options *options, struct lp_log *log,
+			   struct lp_buf *told, struct lp_err *e) LP_MUST_USE;
 /* Take no more, finish what runs (at most -drainTimeout), then stop the loop. */
 void lp_node_drain(struct lp_node *node);
 void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */
@@ -62,6 +66,8 @@ void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */
 struct lp_role {
 	const char *name;		/* as -mode names it */
 	enum lp_code (*open)(struct lp_node *node, struct lp_err *e);
+	/* Would it open?  Reads options and files only; the node has no loop.  Adds lines for the operator. */
+	enum lp_code (*check)(struct lp_node *node, struct lp_buf *told, struct lp_err *e);
 	void (*drain)(struct lp_node *node);
 	void (*reload)(struct lp_node *node);				/* SIGHUP: certificates */
 	int (*connections)(const struct lp_node *node);			/* still open: draining waits for them */

@@ -22,7 +22,9 @@ struct lp_model_entry {
 	struct lp_url url;
 	struct lp_span token;		/* a secret */
 	bool warm;
-	uint32_t capacity;		/* concurrent jobs; 1 when absent or 0 */
+	uint32_t capacity;		/* concurrent jobs: "replicas" times "concurrency", else "capacity"; 1 when absent */
+	int64_t vram;			/* bytes; 0: not said */
+	int64_t deadline;		/* of one job at the runner; 0: the node's */
 	struct lp_model_flag {
 		struct lp_span name, value;
 	} *flags;			/* optimization_flags */
@@ -39,7 +41,7 @@ struct lp_models {
 	int n;
 };
 
-/* The text of the file (JSON array), or inline pipeline:model:warm[,...].  LP_CONFIG naming entry and key.
+/* The text of the file (JSON array), or inline pipeline:model:warm[,...].  LP_CONFIG naming entry, line and key.
  * Unknown keys are tolerated and reported in *unknown (may be NULL) as "entry 2: colour". */
 enum lp_code lp_models_parse(struct lp_scope *scope, struct lp_models *out, struct lp_span text,
 			     struct lp_span *unknown, struct lp_err *e) LP_MUST_USE;

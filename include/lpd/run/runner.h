@@ -44,6 +44,8 @@ struct lp_runners_want {
 	struct lp_metrics *metrics;
 };
 
+/* LP_CONFIG in words for an entry that this version cannot run. */
+enum lp_code lp_runner_possible(const struct lp_model_entry *entry, struct lp_err *e) LP_MUST_USE;
 /* Starts lpd-runner when a builtin/ model is named (one child serves them all), begins to watch the others.
  * LP_CONFIG in words for an entry that needs a container (until that issue). */
 enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, const struct lp_runners_want *want,

@@ -257,6 +257,45 @@ static void roles_come_from_mode_or_the_old_flags(void **state)
 	assert_int_equal(lp_options_roles(bench->options), LP_ROLE_GATEWAY | LP_ROLE_WORKER);
 }
 
+static void a_command_line_of_the_node_that_we_replace_is_taken(void **state)
+{
+	struct bench *bench = *state;
+	int n;
+
+	taken(bench, "-gateway -datadir /x -monitor -rtmpAddr 127.0.0.1:0 -httpIngest=true -maxSessions=10 -v 6 "
+		     "-ticketEV 1 -orchAddr a:1");
+	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/x");
+	const struct lp_option_note *notes = lp_options_notes(bench->options, &n);
+	assert_int_equal(n, 5);
+	assert_string_equal(notes[0].flag, "monitor");
+	assert_string_equal(notes[4].flag, "ticketEV");
+	assert_non_null(strstr(notes[4].words, "offchain"));
+	taken(bench, "-monitor -monitor=false -transcoder=false");
+	lp_options_notes(bench->options, &n);
+	assert_int_equal(n, 5);		/* each once; what is off does nothing anywhere */
+	refused(bench, "-transcoder", "-transcoder: lpd does not transcode: keep go-livepeer for that, on a machine or port of its own");
+	refused(bench, "-transcoder=maybe", "-transcoder takes true or false");
+	refused(bench, "-rtmpAddr", "-rtmpAddr needs a value");
+	refused(bench, "-rtmpAddr -monitor", "-rtmpAddr needs a value");
+}
+
+static void they_are_taken_from_the_environment_and_files_as_well(void **state)
+{
+	struct bench *bench = *state;
+	int n;
+
+	assert_int_equal(read_line(bench, "", ENV(W("LP_RTMPADDR=x"), W("LP_DATADIR=/y"), W("LP_NO_SUCH=1"),)), LP_OK);
+	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/y");
+	lp_options_notes(bench->options, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(read_line(bench, "", ENV(W("LP_REDEEMER=true"),)), LP_CONFIG);
+	assert_int_equal(lp_options_read_text(bench->options, LP_SPAN("monitor\nmaxSessions 3\n"), "f", &bench->err), LP_OK);
+	lp_options_notes(bench->options, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(lp_options_read_text(bench->options, LP_SPAN("\nremoteSigner"), "f", &bench->err), LP_CONFIG);
+	assert_non_null(strstr(bench->err.words, "f:2: remoteSigner: "));
+}
+
 static void addresses_follow_the_role(void **state)
 {
 	struct bench *bench = *state;
@@ -388,6 +427,8 @@ int main(void)
 		TEST(a_missing_value_is_noticed),
 		TEST(words_that_are_no_options_are_kept),
 		TEST(addresses_are_looked_at),
+		TEST(a_command_line_of_the_node_that_we_replace_is_taken),
+		TEST(they_are_taken_from_the_environment_and_files_as_well),
 		TEST(roles_come_from_mode_or_the_old_flags),
 		TEST(addresses_follow_the_role),
 		TEST(the_stronger_of_level_and_verbosity_decides),

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 
+#include <lpd/base/time.h>
 #include <lpd/run/models.h>
 
 static int setup(void **state)
@@ -117,7 +118,13 @@ static void mistakes_are_named(void **state)
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"pixels_per_unit\":0}]", "\"pixels_per_unit\"" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"optimization_flags\":{\"A\":1}}]", "only texts" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"url\":\"ftp://x\"}]", "\"url\"" },
-		{ "[3]", "entry 1 is no object" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"vram\":\"much\"}]", "\"vram\" must be a size" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":90}]", "\"deadline\" must be a text" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":\"90\"}]", "\"deadline\" must be a time" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"replicas\":1e9}]", "\"replicas\" must be" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"replicas\":9999,\"concurrency\":9999}]", "at most 100000" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"url\":\"http://x\",\"replicas\":2}]", "\"replicas\"" },
+		{ "[3]", "entry 1 (line 1) is no object" },
 		{ "{}", "must be a JSON array" },
 		{ "[{]", "no JSON" },
 		{ "nofile.json", "names no file" },
@@ -131,6 +138,33 @@ static void mistakes_are_named(void **state)
 		if (lp_span_find(lp_span(e.words), lp_span(cases[i].words)) < 0)
 			fail_msg("%s: got \"%s\"", cases[i].text, e.words);
 	}
+}
+
+static void a_mistake_is_named_with_its_line(void **state)
+{
+	struct lp_models m;
+	struct lp_err e;
+
+	assert_int_equal(parse(state, &m, "[\n {\"pipeline\":\"llm\",\"model_id\":\"a\"},\n {\"model_id\":\"b\",\n"
+			       "  \"pipeline\":\"llm\",\n  \"warm\": 1}\n]", &e), LP_CONFIG);
+	assert_string_equal(e.words, "aiModels entry 2 (line 5): \"warm\" must be true or false");
+	assert_int_equal(parse(state, &m, "[\n\n{\"pipeline\":\"llm\"}]", &e), LP_CONFIG);
+	assert_string_equal(e.words, "aiModels entry 1 (line 3): \"model_id\" is missing");
+}
+
+static void our_additions_are_read(void **state)
+{
+	struct lp_models m;
+	struct lp_err e;
+
+	assert_int_equal(parse(state, &m, "[{\"pipeline\":\"llm\",\"model_id\":\"a\",\"replicas\":2,\"concurrency\":3,"
+			       "\"capacity\":9,\"vram\":\"12GiB\",\"deadline\":\"90s\"}]", &e), LP_OK);
+	assert_int_equal(m.at[0].capacity, 6);
+	assert_int_equal(m.at[0].vram, INT64_C(12) << 30);
+	assert_int_equal(m.at[0].deadline, 90 * LP_SEC);
+	assert_int_equal(parse(state, &m, "[{\"pipeline\":\"llm\",\"model_id\":\"a\",\"concurrency\":4}]", &e), LP_OK);
+	assert_int_equal(m.at[0].capacity, 4);
+	assert_int_equal(m.at[0].deadline, 0);
 }
 
 static void unknown_keys_are_told(void **state)
@@ -153,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_entry_for_one_gateway_is_only_a_price, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_short_form_is_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(mistakes_are_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mistake_is_named_with_its_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(our_additions_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(unknown_keys_are_told, setup, teardown),
 	};
 
