@@ -99,6 +99,8 @@ static void forget(void *self)
 
 	lp_unready(&ex->row);
 	lp_timer_clear(&ex->stall);
+	if (ex->owner->held)
+		ex->owner->held->bytes -= ex->body.len;
 	lp_buf_clear(&ex->body);
 }
 
@@ -224,6 +226,22 @@ struct lp_exchange *lp_exchange_wire_open(struct lp_scope *parent, const struct 
 	return ex;
 }
 
+/* False: the server holds all that it may; whoever waits for the body can say so. */
+static bool may_hold(struct lp_exchange *ex, size_t n)
+{
+	struct lp_exchange_held *held = ex->owner->held;
+
+	if (!held)
+		return true;
+	if (n > held->limit - held->bytes) {
+		count_refused(ex, "held");
+		body_broken(ex, LP_UNAVAILABLE, "this node holds as many bytes of requests as it can");
+		return false;
+	}
+	held->bytes += n;
+	return true;
+}
+
 void lp_exchange_wire_body(struct lp_exchange *ex, struct lp_span bytes)
 {
 	if (ex->over || ex->state != LP_BODY_MORE)
@@ -234,6 +252,8 @@ void lp_exchange_wire_body(struct lp_exchange *ex, struct lp_span bytes)
 		body_broken(ex, LP_TOO_LARGE, NULL);
 		return;
 	}
+	if (!may_hold(ex, bytes.len))
+		return;
 	lp_buf_add_span(&ex->body, bytes);
 	tell(ex);
 }
@@ -377,6 +397,8 @@ void lp_exchange_consume(struct lp_exchange *ex, size_t n)
 {
 	lp_assert(n <= ex->body.len);
 	lp_buf_eat(&ex->body, n);
+	if (ex->owner->held)
+		ex->owner->held->bytes -= n;
 	if (ex->body.len == 0) {
 		lp_buf_clear(&ex->body);
 		ex->last_piece = lp_mono(ex->owner->loop);	/* the client is waited for from now on */

@@ -34,12 +34,25 @@ struct lp_exchange_head {
 	const char *peer;		/* lives as long as the connection */
 };
 
+/* Bytes of bodies that have come and nobody has consumed, of all exchanges of a server together.  Each has a bound of
+ * its own (a window, a paused connection), but ten thousand connections of 250 streams have them too. */
+struct lp_exchange_held {
+	size_t bytes, limit;
+};
+
+/* From half of it on a wire should ask its peers for less. */
+static inline bool lp_exchange_held_much(const struct lp_exchange_held *held)
+{
+	return held && held->bytes > held->limit / 2;
+}
+
 struct lp_exchange_owner {		/* of a server: what each exchange of it needs */
 	struct lp_loop *loop;
 	void (*handle)(void *self, struct lp_exchange *ex);
 	void *self;
 	int64_t body_limit, body_stall, write_stall;
 	struct lp_metrics *metrics;
+	struct lp_exchange_held *held;	/* NULL: not bounded */
 };
 
 /* Make the exchange in a new scope below parent and call handle from the loop. */

@@ -35,26 +35,19 @@ static struct lp_span skip_blanks(struct lp_span s)
 	return s;
 }
 
-/* *rest stands behind the opening quote, and is moved behind the closing one (or to the end). */
-static struct lp_span read_quoted(struct lp_scope *scope, struct lp_span *rest)
+/* *rest stands behind the opening quote, and is moved behind the closing one (or to the end).  As it stands there:
+ * nothing is copied, since a header may hold thousands of these that nobody asks for. */
+static struct lp_span skip_quoted(struct lp_span *rest)
 {
-	size_t len = 0, i = 0, end = 0;
+	struct lp_span raw = { rest->at, 0 };
 
-	/* As much as is quoted, not all that follows: a header may hold thousands of these. */
-	while (end < rest->len && rest->at[end] != '"')
-		end += rest->at[end] == '\\' ? 2 : 1;
-	char *to = lp_alloc(scope, (end < rest->len ? end : rest->len) + 1);
-
-	for (; i < rest->len && rest->at[i] != '"'; i++) {
-		if (rest->at[i] == '\\' && i + 1 < rest->len)
-			i++;
-		to[len++] = rest->at[i];
-	}
-	*rest = lp_span_skip(*rest, i + 1);
-	return lp_span_of(to, len);
+	while (raw.len < rest->len && rest->at[raw.len] != '"')
+		raw.len += rest->at[raw.len] == '\\' && raw.len + 1 < rest->len ? 2 : 1;
+	*rest = lp_span_skip(*rest, raw.len + 1);
+	return raw;
 }
 
-static struct lp_span read_token(struct lp_scope *scope, struct lp_span *rest)
+static struct lp_span skip_token(struct lp_span *rest)
 {
 	size_t len = 0;
 
@@ -62,7 +55,20 @@ static struct lp_span read_token(struct lp_scope *scope, struct lp_span *rest)
 		len++;
 	struct lp_span raw = lp_span_trim(lp_span_of(rest->at, len));
 	*rest = lp_span_skip(*rest, len);
-	return lp_span_dup(scope, raw);
+	return raw;
+}
+
+static struct lp_span unquote(struct lp_scope *scope, struct lp_span raw)
+{
+	char *to = lp_alloc(scope, raw.len + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		if (raw.at[i] == '\\' && i + 1 < raw.len)
+			i++;
+		to[len++] = raw.at[i];
+	}
+	return lp_span_of(to, len);
 }
 
 struct lp_span lp_header_param(struct lp_scope *scope, struct lp_span value, const char *name)
@@ -76,17 +82,18 @@ struct lp_span lp_header_param(struct lp_scope *scope, struct lp_span value, con
 			eq++;
 		struct lp_span key = lp_span_trim(lp_span_of(rest.at, eq));
 		bool has_value = eq < rest.len && rest.at[eq] == '=';
+		bool quoted = false;
+		struct lp_span raw = { NULL, 0 };
 		rest = lp_span_skip(rest, eq + (has_value ? 1 : 0));
-		struct lp_span found = lp_span("");
 		if (has_value) {
 			rest = skip_blanks(rest);
-			bool quoted = rest.len && *rest.at == '"';
+			quoted = rest.len && *rest.at == '"';
 			if (quoted)
 				rest = lp_span_skip(rest, 1);
-			found = quoted ? read_quoted(scope, &rest) : read_token(scope, &rest);
+			raw = quoted ? skip_quoted(&rest) : skip_token(&rest);
 		}
 		if (has_value && lp_span_is_icase(key, name))
-			return found;
+			return quoted ? unquote(scope, raw) : lp_span_dup(scope, raw);
 		lp_span_cut(&rest, ';');
 	}
 	return (struct lp_span){ NULL, 0 };

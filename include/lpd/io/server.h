@@ -15,6 +15,9 @@ struct lp_server_limits {
 	int streams;			/* concurrent on one h2 connection: 250 */
 	size_t header_bytes;		/* all of a request's headers: 128 KiB; one field at most 64 KiB on h2 */
 	int64_t body_bytes;		/* default of lp_exchange_limit_body: 1 MiB; routes set theirs */
+	size_t held_bytes;		/* come and not consumed, of all connections: 256 MiB, a thousand full streams.
+					 * From half on h2 clients are given no more window, at it bodies are
+					 * refused with LP_UNAVAILABLE */
 	int64_t header_time;		/* from the first byte (or accept) to the whole head: 10 s */
 	int64_t body_stall;		/* between two pieces of a body that somebody reads: 30 s */
 	int64_t write_stall;		/* while bytes wait for the client, it must take in each such time: 60 s */

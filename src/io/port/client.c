@@ -290,22 +290,34 @@ static int calls_per_conn(const struct pool *pool)
 	return pool->kind == H1 || pool->known ? 1 : WAITING_MAX;
 }
 
+/* How many connections there may be besides those that only finish what they have: no call may wait for one of
+ * these.  A peer that says goodbye and does not go gets twice the limit at most. */
+static int may_open(const struct pool *pool)
+{
+	int max = pool->client->want.connections_per_peer;
+	int leaving = 0;
+
+	lp_list_each(&pool->slots, slot, struct slot, link)
+		leaving += slot->ops->leaving(slot->wire);
+	return max + (leaving < max ? leaving : max) - pool->n_slots - pool->n_dials;
+}
+
 static void pump(void *self)
 {
 	struct pool *pool = self;
-	int max = pool->client->want.connections_per_peer;
 
 	serve_waiting(pool);
+	int room = may_open(pool);
 	int per = calls_per_conn(pool);
 	int need = (pool->n_waiting + per - 1) / per;
 	if (pool->warm && !pool->n_slots)
 		need = need ? need : 1;
 	int more = need - pool->n_dials;
-	if (more > max - pool->n_slots - pool->n_dials)
-		more = max - pool->n_slots - pool->n_dials;
+	if (more > room)
+		more = room;
 	bool resting = lp_timer_is_set(&pool->rest);
 	want_dials(pool, resting || more < 0 ? 0 : more);
-	tell_saturated(pool, pool->n_slots > 0 && pool->n_slots + pool->n_dials >= max);
+	tell_saturated(pool, pool->n_slots > 0 && room <= 0);
 }
 
 static void pump_soon(struct pool *pool)

@@ -561,6 +561,13 @@ static int active(const void *wire)
 	return w->busy ? 1 : 0;
 }
 
+static bool leaving(const void *wire)
+{
+	const struct wire *w = wire;
+
+	return !w->conn || w->retiring;
+}
+
 static void retire(void *wire)
 {
 	struct wire *w = wire;
@@ -587,6 +594,7 @@ static void close_wire(void *wire)
 const struct lp_client_conn_ops lp_http1_client_ops = {
 	.free_slots = free_slots,
 	.active = active,
+	.leaving = leaving,
 	.start = start,
 	.retire = retire,
 	.close = close_wire,

@@ -551,6 +551,14 @@ static int active(const void *self)
 	return client->n_streams;
 }
 
+static bool leaving(const void *self)
+{
+	const struct client *client = self;
+
+	return client->ended || client->retired || client->h2.dead ||
+	       !nghttp2_session_check_request_allowed(client->h2.session);
+}
+
 static void retire(void *self)
 {
 	struct client *client = self;
@@ -578,6 +586,7 @@ static void close_now(void *self)
 const struct lp_client_conn_ops lp_http2_client_ops = {
 	.free_slots = free_slots,
 	.active = active,
+	.leaving = leaving,
 	.start = start,
 	.retire = retire,
 	.close = close_now,

@@ -11,6 +11,7 @@
 #include "http2_server.h"
 
 #define STOP_TIME (300 * LP_MSEC)
+#define WITHHELD_TIME (50 * LP_MSEC)	/* how often it is looked whether the connection's window may be opened again */
 #define DRAIN_TIME LP_SEC	/* from the first GOAWAY to the final one, when the peer answers no ping */
 
 /* How often a peer may do what costs us and brings nothing.  An honest one cancels whole batches at once, so
@@ -144,10 +145,13 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t len, void *user)
 {
 	struct lp_h2_stream *stream = nghttp2_session_get_stream_user_data(session, id);
+	struct lp_h2_server *server = user;
 
 	(void)flags;
-	(void)user;
-	nghttp2_session_consume_connection(session, len);
+	if (lp_exchange_held_much(server->want.owner->held))
+		server->withheld += len;
+	else
+		nghttp2_session_consume_connection(session, len);
 	if (stream && stream->ex)
 		lp_exchange_wire_body(stream->ex, lp_span_of(bytes, len));
 	else
@@ -262,6 +266,8 @@ static void arm(struct lp_h2_server *server)
 		due = earlier(due, now + DRAIN_TIME);
 	if (server->stop_at)
 		due = earlier(due, server->stop_at);
+	if (server->withheld)
+		due = earlier(due, now + WITHHELD_TIME);
 	if (!lp_timer_is_set(&server->timer) || server->timer.at > due)
 		lp_timer_set(&server->timer, server->want.loop, due - now);
 }
@@ -274,6 +280,16 @@ static void forget_refused_head(struct lp_h2_server *server)
 		return;
 	server->head_since = 0;
 	server->head_id = 0;
+}
+
+/* Others have consumed what they held: this connection's clients may go on. */
+static void give_withheld(struct lp_h2_server *server)
+{
+	if (!server->withheld || lp_exchange_held_much(server->want.owner->held))
+		return;
+	nghttp2_session_consume_connection(server->h2.session, server->withheld);
+	server->withheld = 0;
+	lp_h2_dirty(&server->h2);
 }
 
 static void after(void *self)
@@ -344,6 +360,7 @@ static void fire(void *self)
 		return;
 	}
 	end_stalled(server, now);
+	give_withheld(server);
 	if (server->draining)
 		send_final(server);
 	else if (!server->n_streams && now - server->idle_since >= l->idle_time)

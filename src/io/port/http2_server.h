@@ -21,6 +21,7 @@ struct lp_h2_server {
 	struct lp_timer timer;
 	struct lp_bucket bucket;
 	struct lp_progress progress;	/* of the conn's backlog */
+	size_t withheld;		/* of the connection's window, while the server holds much */
 	int64_t head_since;		/* a head, or the preface, is awaited since then; 0: neither */
 	int32_t head_id;		/* whose head it is; 0: none is under way */
 	const char *peer;		/* in the connection's scope: exchanges may outlive the conn by a turn */

@@ -29,6 +29,7 @@ struct lp_server {
 	struct lp_server_want want;
 	struct lp_server_limits limits;
 	struct lp_exchange_owner owner;
+	struct lp_exchange_held held;
 	struct lp_http_date date;
 	struct lp_listen *listen;
 	struct lp_list conns;		/* struct served */
@@ -302,6 +303,7 @@ static void set_defaults(struct lp_server_limits *l)
 	DEFAULT(l->streams, 250);
 	DEFAULT(l->header_bytes, 128 * 1024);
 	DEFAULT(l->body_bytes, 1024 * 1024);
+	DEFAULT(l->held_bytes, (size_t)256 * 1024 * 1024);
 	DEFAULT(l->header_time, 10 * LP_SEC);
 	DEFAULT(l->body_stall, 30 * LP_SEC);
 	DEFAULT(l->write_stall, 60 * LP_SEC);
@@ -342,7 +344,9 @@ enum lp_code lp_server_open(struct lp_scope *scope, struct lp_server **out, stru
 		.body_stall = server->limits.body_stall,
 		.write_stall = server->limits.write_stall,
 		.metrics = want->metrics,
+		.held = &server->held,
 	};
+	server->held.limit = server->limits.held_bytes;
 	server->pause = (struct lp_timer){ .fire = resume, .self = server };
 	lp_list_init(&server->conns);
 	struct lp_listen_want listen = { loop, &want->address, want->share_port, on_accept, server };

@@ -48,6 +48,7 @@ struct lp_client_conn_want {
 struct lp_client_conn_ops {
 	int (*free_slots)(const void *wire);		/* calls it would take now; 0 when full, draining or dead */
 	int (*active)(const void *wire);
+	bool (*leaving)(const void *wire);		/* it will never take another call: GOAWAY, close, retired */
 	void (*start)(void *wire, struct lp_call *call);	/* binds the call; slots were free */
 	void (*retire)(void *wire);			/* take no more; close when the last call has ended */
 	void (*close)(void *wire);			/* at once; active calls are failed; without on_closed */

@@ -153,6 +153,23 @@ static inline void peer_send(struct peer *p, const char *text)
 	peer_send_span(p, lp_span(text));
 }
 
+/* Send zeros, as many as that or until the other end takes no more.  Returns how many went. */
+static inline size_t peer_stuff(struct peer *p, size_t most)
+{
+	static const char zeros[65536];
+	size_t sent = 0;
+
+	for (int refused = 0; refused < 40 && sent < most;) {
+		size_t piece = most - sent < sizeof(zeros) ? most - sent : sizeof(zeros);
+		ssize_t n = send(p->fd, zeros, piece, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		refused = n > 0 ? 0 : refused + 1;
+		real_loop_run_for(p->r, 250);
+	}
+	return sent;
+}
+
 /* Run the loop until that text has come; what came is in p->got as a C string. */
 static inline const char *peer_await(struct peer *p, const char *text)
 {

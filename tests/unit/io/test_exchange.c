@@ -262,6 +262,40 @@ static void a_body_that_came_whole_before_the_limit_is_held_against_it(void **st
 	assert_int_equal(lp_exchange_err(ex)->code, LP_TOO_LARGE);
 }
 
+static void what_nobody_consumes_is_bounded_for_all_exchanges_together(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_exchange_held held = { .limit = 10 };
+
+	f->w.owner.held = &held;
+	struct lp_exchange *first = fake_request(&f->w, "POST", "/", -1);
+	fake_turn(&f->w);
+	lp_exchange_wire_body(first, LP_SPAN("seven..."));
+	assert_int_equal(held.bytes, 8);
+	assert_true(lp_exchange_held_much(&held));
+	struct lp_exchange *second = fake_request(&f->w, "POST", "/", -1);
+	fake_turn(&f->w);
+	lp_exchange_wire_body(second, LP_SPAN("abc"));
+	assert_int_equal(lp_exchange_body(second), LP_BODY_BROKEN);
+	assert_int_equal(lp_exchange_err(second)->code, LP_UNAVAILABLE);
+	assert_int_equal(lp_metric_value(f->w.owner.metrics, LP_M_HTTP_REFUSED, LP_LABELS("held")), 1);
+	assert_int_equal(lp_exchange_body(first), LP_BODY_MORE);
+	lp_exchange_consume(first, 6);
+	assert_int_equal(held.bytes, 2);
+	assert_false(lp_exchange_held_much(&held));
+	lp_exchange_wire_body(first, LP_SPAN("12345678"));
+	assert_int_equal(held.bytes, 10);
+	/* Whatever way an exchange ends, its bytes are given back. */
+	f->w.ex = first;
+	lp_exchange_wire_gone(first, LP_GONE, NULL);
+	fake_turn(&f->w);
+	assert_int_equal(held.bytes, 0);
+	f->w.ex = second;
+	lp_exchange_wire_gone(second, LP_GONE, NULL);
+	fake_turn(&f->w);
+	f->w.owner.held = NULL;
+}
+
 static void an_announced_length_beyond_the_limit_breaks_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +492,7 @@ int main(void)
 		T(the_wire_is_asked_for_the_body_once_and_only_if_somebody_waits),
 		T(a_body_beyond_the_limit_is_broken),
 		T(a_body_that_came_whole_before_the_limit_is_held_against_it),
+		T(what_nobody_consumes_is_bounded_for_all_exchanges_together),
 		T(an_announced_length_beyond_the_limit_breaks_at_once),
 		T(a_handler_may_take_more_than_the_default),
 		T(a_body_that_stops_is_broken_but_not_while_nobody_reads),

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 
+#include <lpd/base/buf.h>
 #include <lpd/io/http.h>
 
 static struct lp_scope *scope;
@@ -247,7 +249,24 @@ static void a_parameter_is_found_quoted_or_not(void **state)
 	check_span(lp_header_param(scope, value, "none"), NULL);
 	check_span(lp_header_param(scope, value, "form-data"), NULL);
 	check_span(lp_header_param(scope, LP_SPAN("a; b=\"unclosed"), "b"), "unclosed");
+	check_span(lp_header_param(scope, LP_SPAN("a; b=\"unclosed\\"), "b"), "unclosed\\");
 	check_span(lp_header_param(scope, LP_SPAN(""), "b"), NULL);
+}
+
+/* Each copy of one took all that followed: 64 KiB of header cost half a gigabyte. */
+static void thousands_of_quoted_parameters_take_no_memory(void **state)
+{
+	struct lp_buf value = { 0 };
+
+	(void)state;
+	lp_buf_add_text(&value, "form-data");
+	while (value.len < 64 * 1024)
+		lp_buf_add_text(&value, "; a=\"b\"");
+	lp_buf_add_text(&value, "; name=\"c\\\"d\"");
+	size_t before = mallinfo2().uordblks;
+	check_span(lp_header_param(scope, lp_buf_span(&value), "name"), "c\"d");
+	assert_true(mallinfo2().uordblks - before < 8 * 1024);
+	lp_buf_clear(&value);
 }
 
 static void percent_escapes_are_decoded_or_refused(void **state)
@@ -315,6 +334,7 @@ int main(void)
 		TEST(headers_are_found_by_name),
 		TEST(a_media_type_matches_without_case_and_parameters),
 		TEST(a_parameter_is_found_quoted_or_not),
+		TEST(thousands_of_quoted_parameters_take_no_memory),
 		TEST(percent_escapes_are_decoded_or_refused),
 		TEST(a_query_parameter_is_found_by_its_decoded_name),
 		TEST(statuses_have_words),

@@ -304,6 +304,57 @@ static void a_stream_below_goaways_last_id_is_still_answered(void **state)
 	expect_done(f, 0, 200, "late");
 }
 
+/* The one connection that there may be finishes a long call, and takes no other. */
+static void say_goodbye(struct fixture *f, struct h2_peer *old)
+{
+	struct h2_frame head;
+
+	h2_send_frame(&f->p, F_GOAWAY, 0, 0, LP_SPAN("\0\0\0\1\0\0\0\0"));
+	*old = f->p;
+	f->p.fd = -1;
+	take_request(f, &head);
+	answer(f, 1, "200", "new");
+	expect_done(f, 1, 200, "new");
+	assert_false(f->calls[0].over);
+	h2_peer_close(&f->p);
+	f->p = *old;
+	answer(f, 1, "200", "old");
+	expect_done(f, 0, 200, "old");
+}
+
+static void a_call_does_not_wait_for_a_connection_that_was_told_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_client_want want = { .connections_per_peer = 1 };
+	struct h2_frame head;
+	struct h2_peer old;
+
+	f->client = lp_client_open(f->r.scope, f->r.loop, &want);
+	start(f, 0);
+	take_request(f, &head);
+	h2_send_frame(&f->p, F_GOAWAY, 0, 0, LP_SPAN("\0\0\0\1\0\0\0\0"));
+	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	start(f, 1);
+	say_goodbye(f, &old);
+}
+
+static void a_call_that_waits_goes_to_another_connection_at_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_client_want want = { .connections_per_peer = 1 };
+	struct h2_frame head;
+	struct h2_peer old;
+
+	f->client = lp_client_open(f->r.scope, f->r.loop, &want);
+	start(f, 0);
+	take_request(f, &head);
+	h2_send_setting(&f->p, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1);
+	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	start(f, 1);
+	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	say_goodbye(f, &old);
+}
+
 static void a_connection_that_dies_after_the_request_is_not_repeated(void **state)
 {
 	struct fixture *f = *state;
@@ -664,6 +715,8 @@ int main(void)
 		TEST(a_refused_stream_is_started_anew_once),
 		TEST(a_refusal_after_an_answer_began_is_no_refusal),
 		TEST(a_stream_above_goaways_last_id_goes_to_another_connection),
+		TEST(a_call_does_not_wait_for_a_connection_that_was_told_goodbye),
+		TEST(a_call_that_waits_goes_to_another_connection_at_goodbye),
 		TEST(a_stream_below_goaways_last_id_is_still_answered),
 		TEST(a_connection_that_dies_after_the_request_is_not_repeated),
 		TEST(a_reset_with_an_error_is_not_repeated),

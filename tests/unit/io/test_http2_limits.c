@@ -92,6 +92,86 @@ static void the_peers_name_can_be_read_in_the_last_event(void **state)
 	assert_memory_equal(f->peer, "127.0.0.1:", 10);
 }
 
+/* ---- bytes that nobody consumes ---- */
+
+/* Send a body as the windows allow.  *conn: what came of the connection's window. */
+static void send_within_windows(struct fixture *f, int32_t id, size_t len, size_t *conn)
+{
+	static const char zero[16384];
+	struct h2_frame frame;
+	size_t room = 256 * 1024;
+
+	while (len > 0) {
+		size_t n = len < sizeof(zero) ? len : sizeof(zero);
+		while (room < n) {
+			assert_true(h2_next_of(&f->p, &frame, F_WINDOW));
+			*(frame.id == id ? &room : conn) += h2_u32(frame.payload, 0);
+		}
+		h2_send_frame(&f->p, F_DATA, 0, id, lp_span_of(zero, n));
+		room -= n;
+		len -= n;
+		real_loop_run_for(&f->r, 0);
+	}
+}
+
+static size_t await_window(struct fixture *f)
+{
+	struct h2_frame frame;
+
+	do
+		assert_true(h2_next_of(&f->p, &frame, F_WINDOW));
+	while (frame.id != 0);
+	return h2_u32(frame.payload, 0);
+}
+
+/* The window is 16 MiB, and half of it is given back at once: 12 MB of a body that is read, beside one that is not. */
+static void while_much_is_held_the_connections_window_stays_shut(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_exchange *unread;
+	size_t conn = 0;
+
+	f->limits.held_bytes = 400 * 1024;
+	f->answer = 0;
+	f->eat = false;
+	serve(f);
+	settle(f);
+	ask(f, 1, "POST", 0);
+	send_within_windows(f, 1, 240 * 1024, &conn);
+	AWAIT(f, f->handled == 1 && lp_exchange_read(f->ex).len == 240 * 1024);
+	real_loop_run_for(&f->r, 5 * LP_MSEC);	/* its event is over, too */
+	unread = f->ex;
+	f->eat = true;
+	ask(f, 3, "POST", 0);
+	assert_true(await_window(f) > 15 * 1024 * 1024);	/* to begin with */
+	conn = 0;
+	send_within_windows(f, 3, 12 * 1024 * 1024, &conn);
+	AWAIT(f, f->body == 12 * 1024 * 1024);
+	assert_int_equal(conn, 0);
+	lp_exchange_consume(unread, 240 * 1024);
+	assert_in_range(await_window(f), 12 * 1024 * 1024, 13 * 1024 * 1024);
+}
+
+static void beyond_what_may_be_held_bodies_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	size_t conn = 0;
+
+	f->limits.held_bytes = 300 * 1024;
+	f->answer = 0;
+	f->eat = false;
+	serve(f);
+	settle(f);
+	ask(f, 1, "POST", 0);
+	send_within_windows(f, 1, 200 * 1024, &conn);
+	ask(f, 3, "POST", 0);
+	send_within_windows(f, 3, 200 * 1024, &conn);
+	AWAIT(f, f->handled == 2 && lp_exchange_body(f->ex) == LP_BODY_BROKEN);
+	assert_int_equal(lp_exchange_err(f->ex)->code, LP_UNAVAILABLE);
+	lp_reply_error(f->ex, lp_exchange_err(f->ex));
+	expect_status(f, 3, ":status: 503\n");
+}
+
 /* ---- clients that read too slowly ---- */
 
 /* The tail of a reply: its handler has long said all. */
@@ -170,6 +250,8 @@ int main(void)
 		TEST(a_refused_head_in_two_frames_does_not_end_the_connection_later),
 		TEST(trailers_of_a_stream_that_was_reset_do_not_end_the_connection_later),
 		TEST(a_refused_head_that_never_ends_is_an_idle_connection),
+		TEST(while_much_is_held_the_connections_window_stays_shut),
+		TEST(beyond_what_may_be_held_bodies_are_refused),
 		TEST(a_client_that_opens_its_window_byte_by_byte_is_given_up),
 		TEST(a_client_that_opens_its_window_slowly_but_steadily_gets_all),
 		TEST(a_reply_that_is_made_slowly_is_not_held_against_its_reader),
