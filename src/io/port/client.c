@@ -686,7 +686,7 @@ struct lp_client *lp_client_open(struct lp_scope *scope, struct lp_loop *loop, c
 	client->dial_row = (struct lp_ready){ .run = dial_turn, .self = client };
 	client->dial_timer = (struct lp_timer){ .fire = dial_turn, .self = client };
 	client->sweep = (struct lp_timer){ .fire = sweep, .self = client };
-	client->resolver = lp_resolver_open(scope, loop);
+	client->resolver = lp_resolver_open(scope, loop, 0);
 	lp_defer(scope, close_client, client);
 	return client;
 }

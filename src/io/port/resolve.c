@@ -32,6 +32,7 @@ struct lp_resolver {
 	struct lp_map *names;
 	struct lp_list queue;
 	int running;
+	int64_t kept;
 };
 
 /* What a thread works on: nothing else is shared with it. */
@@ -165,7 +166,7 @@ static void drop_old(struct lp_resolver *resolver)
 
 	while (lp_map_next(resolver->names, &at, &key, &value)) {
 		struct name *name = value;
-		if (!idle(name) || now - name->known_at < KEPT)
+		if (!idle(name) || now - name->known_at < resolver->kept)
 			continue;
 		lp_map_take(resolver->names, lp_span(name->host));
 		lp_mem_free(name);
@@ -199,7 +200,7 @@ const struct lp_addrs *lp_resolver_find(struct lp_resolver *resolver, struct lp_
 	}
 	if (!name || !name->known_at)
 		return NULL;
-	if (lp_mono(resolver->loop) - name->known_at >= (name->words ? KEPT_FAILURE : KEPT))
+	if (lp_mono(resolver->loop) - name->known_at >= (name->words ? KEPT_FAILURE : resolver->kept))
 		return NULL;
 	*words = name->words;
 	return name->words ? NULL : &name->addrs;
@@ -243,12 +244,13 @@ static void close_resolver(void *arg)
 }
 
 /* Its own scope: closing it drops the results of look-ups that still run. */
-struct lp_resolver *lp_resolver_open(struct lp_scope *scope, struct lp_loop *loop)
+struct lp_resolver *lp_resolver_open(struct lp_scope *scope, struct lp_loop *loop, int64_t kept)
 {
 	struct lp_scope *own = lp_scope_open(scope, "resolver");
 	struct lp_resolver *resolver = lp_new(own, struct lp_resolver);
 
 	resolver->loop = loop;
+	resolver->kept = kept ? kept : KEPT;
 	resolver->scope = own;
 	resolver->names = lp_map_new();
 	lp_list_init(&resolver->queue);

@@ -38,7 +38,8 @@ struct lp_ask {
 	struct lp_link link;
 };
 
-struct lp_resolver *lp_resolver_open(struct lp_scope *scope, struct lp_loop *loop);
+/* kept: how long an answer is good for; 0: a minute, for a peer that moves must be found again. */
+struct lp_resolver *lp_resolver_open(struct lp_scope *scope, struct lp_loop *loop, int64_t kept);
 /* NULL: not known (any more), or unknown to the resolver: *words then says why, else it is NULL. */
 const struct lp_addrs *lp_resolver_find(struct lp_resolver *resolver, struct lp_span host, const char **words);
 void lp_resolver_ask(struct lp_resolver *resolver, struct lp_span host, struct lp_ask *ask);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,36 @@ struct peer {
 			real_loop_run_for(&(f)->r, LP_MSEC);             \
 		assert_true(truth);                                      \
 	} while (0)
+
+/* The descriptor of this process whose connection leads to that one; -1: none. */
+static inline int other_end(int fd)
+{
+	struct sockaddr_in mine, theirs;
+	socklen_t len = sizeof(mine);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&mine, &len), 0);
+	for (int other = 3; other < 200; other++) {
+		len = sizeof(theirs);
+		if (other != fd && getpeername(other, (struct sockaddr *)&theirs, &len) == 0 &&
+		    theirs.sin_port == mine.sin_port && theirs.sin_family == mine.sin_family)
+			return other;
+	}
+	return -1;
+}
+
+/* A peer that is gone without a word is found by probes after 15 s, as Go's dialer and server do. */
+static inline void expect_keepalive(int fd)
+{
+	int on = 0, idle = 0, interval = 0;
+	socklen_t len = sizeof(int);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len), 0);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &len), 0);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, &len), 0);
+	assert_int_equal(on, 1);
+	assert_int_equal(idle, 15);
+	assert_int_equal(interval, 15);
+}
 
 /* Let what is under way between the two ends of a loopback connection come to rest: so many turns of the
  * loop, however slow the machine is. */

@@ -335,6 +335,14 @@ static void a_request_that_cannot_be_written_fails(void **state)
 
 /* ---- answers ---- */
 
+static void a_peer_that_is_gone_without_a_word_is_probed_for(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	expect_keepalive(other_end(f->peer->fd));
+}
+
 static void an_answer_is_told_and_the_connection_used_again(void **state)
 {
 	struct fixture *f = *state;
@@ -750,6 +758,7 @@ int main(void)
 		T(a_streamed_body_stays_within_what_was_announced),
 		T(a_big_body_meets_back_pressure),
 		T(a_request_that_cannot_be_written_fails),
+		T(a_peer_that_is_gone_without_a_word_is_probed_for),
 		T(an_answer_is_told_and_the_connection_used_again),
 		T(an_answer_may_come_byte_by_byte),
 		T(interim_answers_are_passed_over),

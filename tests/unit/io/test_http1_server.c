@@ -60,6 +60,16 @@ static void a_connection_serves_one_request_after_the_other(void **state)
 	peer_close(p);
 }
 
+static void a_client_that_is_gone_without_a_word_is_probed_for(void **state)
+{
+	struct fixture *f = *state;
+	struct peer *p = meet(f);
+
+	AWAIT(f, lp_server_connections(f->server) == 1);
+	expect_keepalive(other_end(p->fd));
+	peer_close(p);
+}
+
 static void pipelined_requests_are_answered_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -648,6 +658,7 @@ int main(void)
 		T(the_head_reaches_the_handler_with_lower_case_names),
 		T(a_head_may_come_byte_by_byte),
 		T(a_connection_serves_one_request_after_the_other),
+		T(a_client_that_is_gone_without_a_word_is_probed_for),
 		T(pipelined_requests_are_answered_in_order),
 		T(a_pipelined_request_waits_for_the_reply_before_it),
 		T(many_pipelined_requests_are_all_served),

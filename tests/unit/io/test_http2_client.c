@@ -368,6 +368,47 @@ static void a_connection_that_dies_after_the_request_is_not_repeated(void **stat
 	assert_int_equal(accept4(f->listener, NULL, NULL, 0), -1);	/* nobody came again */
 }
 
+/* nghttp2 does not call back for the streams of a connection that ends. */
+static void a_dead_connection_fails_each_of_its_calls(void **state)
+{
+	struct fixture *f = *state;
+	struct h2_frame head;
+
+	for (int i = 0; i < 3; i++)
+		start(f, i);
+	take_request(f, &head);
+	real_loop_run_for(&f->r, 20 * LP_MSEC);
+	h2_peer_close(&f->p);
+	for (int i = 0; i < 3; i++)
+		expect_failed(f, i, LP_RESET, true);
+}
+
+/* The connection's window is not lost with the streams: 100 answers of 192 KB that nobody
+ * reads are more than its 16 MiB. */
+static void what_cancelled_calls_have_not_read_does_not_cost_the_connections_window(void **state)
+{
+	static const char bytes[16000];
+	struct fixture *f = *state;
+	struct h2_frame frame;
+
+	start(f, 0);
+	f->calls[0].read = false;
+	take_request(f, &frame);
+	for (int32_t id = 1; id < 200; id += 2) {
+		h2_send_head(&f->p, id, 0, H2_HEAD(":status", "200"));
+		for (int i = 0; i < 12; i++)
+			h2_send_frame(&f->p, F_DATA, 0, id, lp_span_of(bytes, sizeof(bytes)));
+		real_loop_run_for(&f->r, 2 * LP_MSEC);
+		lp_scope_close(&f->calls[0].scope);
+		memset(&f->calls[0], 0, sizeof(f->calls[0]));
+		start(f, 0);
+		f->calls[0].read = false;
+		assert_true(h2_next_of(&f->p, &frame, F_HEADERS));
+	}
+	answer(f, 201, "200", "last");
+	expect_done(f, 0, 200, "last");
+}
+
 static void a_reset_with_an_error_is_not_repeated(void **state)
 {
 	struct fixture *f = *state;
@@ -719,6 +760,8 @@ int main(void)
 		TEST(a_call_that_waits_goes_to_another_connection_at_goodbye),
 		TEST(a_stream_below_goaways_last_id_is_still_answered),
 		TEST(a_connection_that_dies_after_the_request_is_not_repeated),
+		TEST(a_dead_connection_fails_each_of_its_calls),
+		TEST(what_cancelled_calls_have_not_read_does_not_cost_the_connections_window),
 		TEST(a_reset_with_an_error_is_not_repeated),
 		TEST(an_idempotent_call_whose_idle_connection_died_is_repeated_on_a_fresh_one),
 		TEST(an_answer_that_breaks_off_fails_but_keeps_what_came),

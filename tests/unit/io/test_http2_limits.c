@@ -152,6 +152,28 @@ static void while_much_is_held_the_connections_window_stays_shut(void **state)
 	assert_in_range(await_window(f), 12 * 1024 * 1024, 13 * 1024 * 1024);
 }
 
+/* 100 bodies of 200 KB are more than the window of 16 MiB. */
+static void what_cancelled_requests_left_unread_does_not_cost_the_connections_window(void **state)
+{
+	struct fixture *f = *state;
+	size_t conn = 0;
+
+	f->answer = 0;
+	f->eat = false;
+	serve(f);
+	settle(f);
+	for (int32_t id = 1; id < 200; id += 2) {
+		ask(f, id, "POST", 0);
+		send_within_windows(f, id, 200 * 1000, &conn);
+		h2_send_u32(&f->p, F_RST, id, NGHTTP2_CANCEL);
+		real_loop_run_for(&f->r, 0);
+	}
+	AWAIT(f, f->gone == 100);
+	f->answer = 200;
+	ask(f, 201, "GET", END_STREAM);
+	expect_status(f, 201, ":status: 200\n");
+}
+
 static void beyond_what_may_be_held_bodies_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -251,6 +273,7 @@ int main(void)
 		TEST(trailers_of_a_stream_that_was_reset_do_not_end_the_connection_later),
 		TEST(a_refused_head_that_never_ends_is_an_idle_connection),
 		TEST(while_much_is_held_the_connections_window_stays_shut),
+		TEST(what_cancelled_requests_left_unread_does_not_cost_the_connections_window),
 		TEST(beyond_what_may_be_held_bodies_are_refused),
 		TEST(a_client_that_opens_its_window_byte_by_byte_is_given_up),
 		TEST(a_client_that_opens_its_window_slowly_but_steadily_gets_all),

@@ -6,6 +6,8 @@
 
 #include "io/port/resolve.h"
 
+#define KEPT (200 * LP_MSEC)
+
 struct fixture {
 	struct real_loop r;
 	struct lp_resolver *resolver;
@@ -18,7 +20,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	real_loop_open(&f->r);
-	f->resolver = lp_resolver_open(f->r.scope, f->r.loop);
+	f->resolver = lp_resolver_open(f->r.scope, f->r.loop, KEPT);
 	*state = f;
 	return 0;
 }
@@ -74,6 +76,20 @@ static void a_name_is_known_after_asking_until_it_is_forgotten(void **state)
 	assert_null(lp_resolver_find(f->resolver, LP_SPAN("localhost"), &words));
 }
 
+static void a_name_is_asked_for_again_when_its_answer_is_old(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_ask ask = { .done = on_done, .self = f };
+	const char *words;
+
+	lp_resolver_ask(f->resolver, LP_SPAN("localhost"), &ask);
+	real_loop_run_until(&f->r, &f->done);
+	assert_non_null(lp_resolver_find(f->resolver, LP_SPAN("localhost"), &words));
+	real_loop_run_for(&f->r, KEPT + 10 * LP_MSEC);
+	assert_null(lp_resolver_find(f->resolver, LP_SPAN("localhost"), &words));
+	assert_null(words);
+}
+
 static void one_who_cancelled_is_not_told(void **state)
 {
 	struct fixture *f = *state;
@@ -113,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(literals_are_read),
 		TEST(a_name_is_known_after_asking_until_it_is_forgotten),
+		TEST(a_name_is_asked_for_again_when_its_answer_is_old),
 		TEST(one_who_cancelled_is_not_told),
 		TEST(closing_while_a_look_up_runs_is_clean),
 		TEST(a_name_that_is_too_long_has_no_address),
