@@ -24,18 +24,11 @@ static void fail(struct lp_collect *c, const struct lp_err *e)
 	tell(c);
 }
 
-static void keep_all(struct lp_collect *c)
+static void finish(struct lp_collect *c)
 {
-	c->kept = !c->want.unkept;
-	for (int i = 0; i < c->n; i++) {
-		struct collect_item *item = c->items[i];
-
-		if (item->passed_on || !c->kept)
-			continue;
-		item->size = lp_spool_size(item->spool);
-		item->path = lp_media_keep(c->scope, c->want.media,
-					   &(struct lp_media_put){ c->want.id, item->type, item->spool });
-	}
+	for (int i = 0; i < c->n; i++)
+		if (!c->items[i]->passed_on)
+			c->items[i]->size = lp_spool_size(c->items[i]->spool);
 	tell(c);
 }
 
@@ -360,7 +353,7 @@ static void pump(void *self)
 	if (e.code != LP_OK)
 		fail(c, &e);
 	else if (ready)
-		keep_all(c);
+		finish(c);
 	else if (c->scanned && !scanned)
 		c->on_event(c->self);	/* what follows is fetching */
 }
@@ -372,8 +365,6 @@ static void closed(void *arg)
 	struct lp_collect *c = arg;
 
 	lp_unready(&c->pump);
-	if (c->kept && !c->committed)
-		lp_media_forget(c->want.media, c->want.id);
 }
 
 struct lp_collect *lp_collect_start(struct lp_scope *scope, const struct lp_collect_want *want,
@@ -413,9 +404,24 @@ const struct lp_err *lp_collect_err(const struct lp_collect *c)
 	return &c->err;
 }
 
-void lp_collect_commit(struct lp_collect *c)
+void lp_collect_keep(struct lp_collect *c)
 {
-	c->committed = true;
+	for (int i = 0; i < c->n; i++) {
+		struct collect_item *item = c->items[i];
+
+		if (!item->passed_on)
+			item->path = lp_media_keep(c->scope, c->want.media,
+						   &(struct lp_media_put){ c->want.id, item->type, item->spool });
+	}
+}
+
+int64_t lp_collect_size(const struct lp_collect *c)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < c->n; i++)
+		sum += c->items[i]->size;
+	return sum;
 }
 
 int lp_collect_count(const struct lp_collect *c)

@@ -27,7 +27,7 @@ struct lp_collect {
 	struct lp_err err;
 	struct collect_item *items[LP_ANSWER_MEDIA_MAX];
 	int n, fetching;
-	bool scanned, done, kept, committed;
+	bool scanned, done;
 };
 
 #endif

@@ -63,13 +63,15 @@ struct lp_answer {
 	size_t quad_len;
 	bool padded; /* nothing may follow */
 	bool some;   /* a byte has been decoded */
-	char *slice;
-	size_t slice_len;
+	struct lp_buf slice; /* decoded in this step */
 };
 
-static void free_skeleton(void *skeleton)
+static void free_buffers(void *arg)
 {
-	lp_buf_clear(skeleton);
+	struct lp_answer *a = arg;
+
+	lp_buf_clear(&a->skeleton);
+	lp_buf_clear(&a->slice);
 }
 
 struct lp_answer *lp_answer_open(struct lp_scope *scope)
@@ -77,7 +79,7 @@ struct lp_answer *lp_answer_open(struct lp_scope *scope)
 	struct lp_answer *a = lp_new(scope, struct lp_answer);
 
 	a->scope = scope;
-	lp_defer(scope, free_skeleton, &a->skeleton);
+	lp_defer(scope, free_buffers, a);
 	return a;
 }
 
@@ -364,8 +366,6 @@ static bool begin_data(struct lp_answer *a, struct lp_answer_item *item)
 	item->type = lp_span_of(head.at, head.len - (sizeof ";base64," - 1));
 	if (!is_media_type(item->type))
 		return broken(a, "its data URL has no type");
-	if (!a->slice)
-		a->slice = lp_alloc(a->scope, SLICE + 4);
 	a->quad_len = 0;
 	a->padded = a->some = false;
 	a->state = IN_DATA;
@@ -414,10 +414,11 @@ static bool decode_quads(struct lp_answer *a, struct lp_span text)
 
 	if (!text.len)
 		return true;
-	if (a->padded || !lp_b64_read(a->slice + a->slice_len, &made, text))
+	char *to = lp_buf_room(&a->slice, text.len / 4 * 3);
+	if (a->padded || !lp_b64_read(to, &made, text))
 		return false;
 	a->padded = text.at[text.len - 1] == '=';
-	a->slice_len += made;
+	lp_buf_grew(&a->slice, made);
 	a->some = true;
 	return true;
 }
@@ -490,13 +491,14 @@ static bool step_data(struct lp_answer *a, struct lp_answer_item *item)
 
 	if (!part)
 		return end_data(a, item);
-	a->slice_len = 0;
+	lp_buf_reset(&a->slice);
+	lp_buf_room(&a->slice, part); /* more than it will be, in one piece */
 	if (!decode_part(a, part))
 		return broken(a, "a medium's base64 is malformed");
-	if (!a->slice_len)
+	if (!a->slice.len)
 		return false;
 	item->index = a->media - 1;
-	item->slice = lp_span_of(a->slice, a->slice_len);
+	item->slice = lp_buf_span(&a->slice);
 	return tell(a, LP_ANSWER_SLICE);
 }
 

@@ -11,7 +11,7 @@
 
 #define KEPT 4096	/* credentials kept; beyond that all are made anew as they are needed */
 
-enum { AUTHORIZATION, PAYMENT, SEGMENT, HEADERS };
+enum { AUTHORIZATION, PAYMENT, SEGMENT, MEDIA, HEADERS };	/* the last for results that are media */
 
 struct credential {
 	struct lp_scope *scope;
@@ -121,6 +121,10 @@ static enum lp_code credential_make(struct credential **out, const struct lp_gat
 		.name = LP_SPAN("livepeer-segment"),
 		.value = segment_of(scope, j, info),
 	};
+	c->headers[MEDIA] = (struct lp_header){
+		.name = LP_SPAN(LP_INLINE_HEADER),
+		.value = LP_SPAN(LP_INLINE_VALUE),
+	};
 	*out = c;
 	return LP_OK;
 }
@@ -177,7 +181,7 @@ void lp_gateway_send(struct lp_gateway_job *j)
 		.file = lp_intake_file(j->intake),
 		.call = { .url = &j->url },
 		.headers = j->credentials,
-		.n_headers = HEADERS,
+		.n_headers = j->pipeline->result == LP_RESULT_MEDIA ? HEADERS : MEDIA,
 	};
 
 	j->call = lp_forward_start(j->attempt, j->gw->node->client, &want, on_call, j);

@@ -247,7 +247,7 @@ static int relay_media(struct job *job)
 	if (!job->collect) {
 		struct lp_collect_want want = { .loop = job->o->node->loop, .call = job->call,
 						.media = job->o->node->media, .id = lp_span(job->id),
-						.media_limit = MEDIA_MAX, .unkept = job->pipeline->frames };
+						.media_limit = MEDIA_MAX };
 
 		job->collect = lp_collect_start(job->out, &want, wake, job);
 	}
@@ -359,9 +359,13 @@ static void reply_error(struct job *job)
 	lp_buf_clear(&text);
 }
 
-/* Gateways up to 0.7.9-ai.3 do not fetch: they are known by what is not in Authorization (network-protocol 5.6). */
+/* Gateways up to 0.7.9-ai.3 do not fetch: they are known by what is not in Authorization (network-protocol 5.6).
+ * Ours need not when the result is small. */
 static bool wants_inline(const struct job *job)
 {
+	if (!job->film && lp_span_is(lp_exchange_header(job->ex, LP_INLINE_HEADER), LP_INLINE_VALUE) &&
+	    lp_collect_size(job->collect) <= LP_INLINE_MAX)
+		return true;
 	return !lp_span_is(lp_exchange_header(job->ex, "authorization"), "Livepeer-AI-Worker-1.0") &&
 	       job->pipeline->media_extension && strcmp(job->pipeline->media_extension, ".png") == 0;
 }
@@ -381,7 +385,7 @@ static int reply_media(struct job *job)
 		lp_film_commit(job->film);
 		lp_film_write(job->film, &body, job->o->service_uri);
 	} else {
-		lp_collect_commit(job->collect);
+		lp_collect_keep(job->collect);
 		lp_collect_write(job->collect, &body, job->o->service_uri);
 	}
 	lp_reply(job->ex, 200, "application/json", lp_buf_span(&body));

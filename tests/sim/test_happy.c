@@ -23,6 +23,35 @@ static void a_picture_is_made_kept_and_fetched(void **state)
 	sim_end(s);
 }
 
+static void answer_404(void *self, struct lp_exchange *ex)
+{
+	++*(int *)self;
+	lp_reply(ex, 404, "text/plain", LP_SPAN("gone"));
+}
+
+static void a_small_picture_needs_no_second_request_and_a_large_one_does(void **state)
+{
+	struct sim *s = sim_new(8);
+	struct sim_node *o = sim_orchestrator(s, "orch");
+	int fetched = 0;
+
+	(void)state;
+	sim_replace_route(o, "/stream/*", answer_404, &fetched);
+	o->runner->does.picture = 256 * 1024 - 2;
+	struct sim_reply *small = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_until_quiet(s);
+	assert_int_equal(small->status, 200);
+	assert_non_null(sim_media_path(small));
+	assert_int_equal(fetched, 0);
+	o->runner->does.picture = 256 * 1024 + 1;
+	struct sim_reply *large = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_until_quiet(s);
+	assert_int_equal(large->status, 502);
+	assert_in_range(fetched, 1, 3);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 static void a_picture_is_enlarged(void **state)
 {
 	struct sim *s = sim_new(2);
@@ -96,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		sim_test(a_picture_is_made_kept_and_fetched),
+		sim_test(a_small_picture_needs_no_second_request_and_a_large_one_does),
 		sim_test(a_picture_is_enlarged),
 		sim_test(a_chat_is_answered_whole),
 		sim_test(a_chat_is_streamed_event_by_event),

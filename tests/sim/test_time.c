@@ -317,6 +317,7 @@ static void a_result_that_cannot_be_fetched_is_made_elsewhere(void **state)
 
 	(void)state;
 	keeps->runner->does.delay = 2 * LP_SEC;
+	loses->runner->does.picture = 300000;	/* too large to stand in the answer */
 	sim_replace_route(loses, "/stream/*", answer_404, &lost);
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(picture(s)->status, 200);

@@ -1,7 +1,8 @@
 /* front/collect - a media answer brought in: read from a call as it comes, each medium kept in front/media.
  *
- * Used by the orchestrator (data URLs of a runner) and the gateway (URLs of an orchestrator, fetched here,
- * or data URLs).  Nothing is held whole: slices go to spools, reading waits for their room. */
+ * Used by the orchestrator (data URLs of a runner) and the gateway (URLs of an orchestrator, fetched here, or
+ * the data URLs in which one of ours writes small media).  Nothing is held whole: slices go to spools, reading
+ * waits for their room. */
 #ifndef LPD_FRONT_COLLECT_H
 #define LPD_FRONT_COLLECT_H
 
@@ -14,8 +15,7 @@ struct lp_collect_want {
 	struct lp_loop *loop;
 	struct lp_call *call;		/* status 200 was seen; its body is read here to the end */
 	struct lp_media *media;
-	struct lp_span id;		/* of the job: media are kept under it; forgotten again if the scope closes unless
-					 * lp_collect_commit was called */
+	struct lp_span id;		/* of the job: media are kept under it */
 	/* How to fetch a URL in the answer; client NULL: an absolute URL is passed on as it is. */
 	struct lp_client *client;
 	const struct lp_url *base;	/* relative URLs resolve against it; other hosts and ports are refused */
@@ -23,7 +23,6 @@ struct lp_collect_want {
 	int n_hosts;
 	int64_t fetch_time;		/* deadline of one fetch */
 	int64_t media_limit;		/* bytes of one medium */
-	bool unkept;			/* they stay in their spools: something else is made of them */
 };
 
 /* on_event: done or failed, or the fetching begins.  The call's own events must be handed to lp_collect_poke. */
@@ -35,10 +34,18 @@ bool lp_collect_fetching(const struct lp_collect *c);	/* the answer is whole, it
 /* LP_OK; LP_BAD_PEER: no such answer; LP_MEDIA_LOST: a fetch failed; LP_NO_ROOM; or the call's own. */
 const struct lp_err *lp_collect_err(const struct lp_collect *c);
 
-void lp_collect_commit(struct lp_collect *c);
-/* The answer with the new URLs: prefix (may be empty) before "/stream/...". */
+/* When done and well: the media outlive the scope and are served from now on. */
+void lp_collect_keep(struct lp_collect *c);
+/* The answer with the URLs of what was kept: prefix (may be empty) before "/stream/...". */
 void lp_collect_write(const struct lp_collect *c, struct lp_buf *to, struct lp_span prefix);
 int lp_collect_count(const struct lp_collect *c);
+int64_t lp_collect_size(const struct lp_collect *c);	/* bytes of all media, when done */
+
+/* By this header of its request a gateway of ours says that a small result may stand in the answer itself, as data
+ * URLs: what it saves is the second request.  Other nodes do not know it and answer as ever (decision 40). */
+#define LP_INLINE_HEADER "lpd-media"
+#define LP_INLINE_VALUE "inline"
+#define LP_INLINE_MAX (256 * 1024)	/* bytes of all media: what spools hold in memory */
 
 /* Of an answer that is not kept: its media (NULL: it was a URL), and its text with nothing in their places. */
 struct lp_spool *lp_collect_spool(const struct lp_collect *c, int i);
