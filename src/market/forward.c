@@ -21,15 +21,16 @@ static void forward_clear(void *arg)
 	lp_buf_clear(&f->after);
 }
 
-/* As much of a buffer as is welcome; true when it is empty. */
+/* As much of a buffer as is welcome; true when it is empty.  A call tells of room only after there was none, and what
+ * it could hand on at once is room again. */
 static bool drain(struct lp_call *call, struct lp_buf *buf)
 {
-	size_t room = lp_call_room(call);
-	struct lp_span bytes = lp_buf_span(buf);
+	size_t room;
 
-	if (bytes.len > room)
-		bytes.len = room;
-	if (bytes.len) {
+	while (buf->len && (room = lp_call_room(call)) > 0) {
+		struct lp_span bytes = lp_buf_span(buf);
+
+		bytes.len = bytes.len < room ? bytes.len : room;
 		lp_call_write(call, bytes);
 		lp_buf_eat(buf, bytes.len);
 	}

@@ -97,14 +97,15 @@ static json_t *request_schema(const struct lp_pipeline *row)
 }
 
 /* Which of the shared schemas answers a row. */
-static const char *answer_schema(const struct lp_pipeline *row)
+static json_t *answer_schema(const struct lp_pipeline *row)
 {
-	if (row->result == LP_RESULT_EVENTS)
-		return "#/components/schemas/LLMResponse";
-	if (row->result == LP_RESULT_JSON)
-		return "#/components/schemas/JSONResponse";
-	return strcmp(row->media_extension, ".wav") == 0 ? "#/components/schemas/AudioResponse"
-							 : "#/components/schemas/ImageResponse";
+	const char *name = row->answer;
+
+	if (!name && row->result == LP_RESULT_EVENTS)
+		name = "LLMResponse";
+	if (!name)
+		name = lp_span_is(lp_span(row->media_extension), ".wav") ? "AudioResponse" : "ImageResponse";
+	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", name));
 }
 
 static json_t *answers(const struct lp_pipeline *row)
@@ -121,8 +122,7 @@ static json_t *answers(const struct lp_pipeline *row)
 		{ "503", "No orchestrator takes the job now." },
 		{ "504", "The job took too long." },
 	};
-	json_t *ok = json_pack("{s:{s:{s:s}}}", "application/json", "schema", "$ref",
-			       answer_schema(row));
+	json_t *ok = json_pack("{s:{s:o}}", "application/json", "schema", answer_schema(row));
 	json_t *all = json_object();
 
 	if (row->result == LP_RESULT_EVENTS)
@@ -187,6 +187,22 @@ static json_t *error_schema(void)
 	return object_of(json_pack("{s:o, s:o}", "error", error, "detail", detail));
 }
 
+/* Words with their times, of which the last may have no end. */
+static json_t *text_schema(void)
+{
+	json_t *times = list_of(json_pack("{s:[s, s]}", "type", "number", "null"));
+	json_t *chunk = object_of(json_pack("{s:o, s:o}", "text", typed("string"), "timestamp", times));
+
+	return object_of(json_pack("{s:o, s:o}", "text", typed("string"), "chunks", list_of(chunk)));
+}
+
+/* Each is text that holds lists of numbers. */
+static json_t *masks_schema(void)
+{
+	return object_of(json_pack("{s:o, s:o, s:o}", "masks", typed("string"), "scores", typed("string"), "logits",
+				   typed("string")));
+}
+
 static json_t *schemas(void)
 {
 	json_t *media = object_of(json_pack("{s:o, s:o, s:o}", "url", typed("string"), "seed",
@@ -196,10 +212,11 @@ static json_t *schemas(void)
 				 "assistant");
 
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o}", "ImageResponse",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ImageResponse",
 		object_of(json_pack("{s:o}", "images", list_of(media))), "AudioResponse",
-		object_of(json_pack("{s:o}", "audio", audio)), "JSONResponse", typed("object"),
-		"Message",
+		object_of(json_pack("{s:o}", "audio", audio)), "TextResponse", text_schema(),
+		"MasksResponse", masks_schema(), "ImageToTextResponse",
+		object_of(json_pack("{s:o}", "text", typed("string"))), "Message",
 		object_of(json_pack("{s:o, s:o}", "role", role, "content", typed("string"))),
 		"LLMResponse", llm_schema(), "Error", error_schema());
 }

@@ -3,7 +3,8 @@
 #include "units.h"
 
 #define MIB (1024 * 1024LL)
-/* The runner takes files of 50 MiB (ai-http-api 3.4); text fields come on top. */
+/* The runner takes files of 50 MiB where it looks at their size (ai-http-api 3.4); text fields come on top. */
+#define FILE_LIMIT (50 * MIB)
 #define FORM_LIMIT (52 * MIB)
 /* Whole numbers that every JSON reader keeps exact.  A runner takes any seed of 64 bits, negative
  * ones too. */
@@ -73,7 +74,7 @@ static const struct lp_param image_to_video[] = {
 static const struct lp_param upscale[] = { IMAGE, PROMPT, MODEL, SAFETY, SEED, STEPS("75") };
 
 static const struct lp_param audio_to_text[] = {
-	{ "audio", LP_PARAM_FILE, .required = true,
+	{ "audio", LP_PARAM_FILE, .required = true, .max = FILE_LIMIT,
 	  .help = "The recording: mp3, wav, flac, ogg, m4a, mp4, webm and others." },
 	MODEL,
 	{ "return_timestamps", LP_PARAM_STRING, .max = 32,
@@ -114,7 +115,8 @@ static const struct lp_param llm[] = {
 };
 
 static const struct lp_param image_to_text[] = {
-	IMAGE,
+	{ "image", LP_PARAM_FILE, .required = true, .max = FILE_LIMIT,
+	  .help = "The picture: PNG, JPEG, GIF or WebP." },
 	{ "prompt", LP_PARAM_STRING, .help = "How the text is to begin, or a question." },
 	MODEL,
 };
@@ -183,7 +185,7 @@ static const struct lp_pipeline rows[] = {
 	},
 	{
 		.name = "audio-to-text", .title = "Audio to text", .capability = 31,
-		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON,
+		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON, .answer = "TextResponse",
 		.model_param = "model_id", .default_model = "openai/whisper-large-v3",
 		.params = audio_to_text, .n_params = COUNT(audio_to_text), .body_limit = FORM_LIMIT,
 		.units = lp_units_milliseconds, .measured = true, .served = true,
@@ -191,7 +193,7 @@ static const struct lp_pipeline rows[] = {
 	},
 	{
 		.name = "segment-anything-2", .title = "Segment anything 2", .capability = 32,
-		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON,
+		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON, .answer = "MasksResponse",
 		.model_param = "model_id", .default_model = "facebook/sam2-hiera-large",
 		.params = segment_anything_2, .n_params = COUNT(segment_anything_2),
 		.body_limit = FORM_LIMIT,
@@ -206,7 +208,7 @@ static const struct lp_pipeline rows[] = {
 	},
 	{
 		.name = "image-to-text", .title = "Image to text", .capability = 34,
-		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON,
+		.body = LP_BODY_MULTIPART, .result = LP_RESULT_JSON, .answer = "ImageToTextResponse",
 		.model_param = "model_id",
 		.default_model = "Salesforce/blip-image-captioning-large",
 		.params = image_to_text, .n_params = COUNT(image_to_text), .body_limit = FORM_LIMIT,

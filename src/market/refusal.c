@@ -225,8 +225,7 @@ enum lp_code lp_refusal_of_runner(int status, struct lp_span body, struct lp_err
  * us for it (A-04, A-05). */
 static bool bare(struct lp_span words)
 {
-	static const char *const texts[] = { "MaxTokens not specified",
-					     "Unable to calculate duration", "Unknown request type",
+	static const char *const texts[] = { "MaxTokens not specified", "Unknown request type",
 					     "image: unknown format", "text field is required" };
 
 	for (int i = 0; i < COUNT(texts); i++) {

@@ -91,10 +91,8 @@ enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req
 	json_t *json;
 	const char *key;
 	json_t *member;
-	enum lp_code code;
+	enum lp_code code = lp_json_parse(scope, &json, body, e);
 
-	req->tree = lp_scope_open(scope, "parsed body");
-	code = lp_json_parse(req->tree, &json, body, e);
 	if (code)
 		return code;
 	if (!json_is_object(json))

@@ -38,15 +38,10 @@ static void fill_in(struct lp_value *value, const struct lp_param *param)
 	value->given = true;
 }
 
-size_t lp_request_text_max(const struct lp_param *param)
-{
-	return param->max > 0 ? (size_t)param->max : LP_TEXT_MAX;
-}
-
 static enum lp_code check_text(const struct lp_value *value, const struct lp_param *param,
 			       struct lp_err *e)
 {
-	size_t max = lp_request_text_max(param);
+	size_t max = param->max > 0 ? (size_t)param->max : LP_TEXT_MAX;
 
 	if (value->text.len > max)
 		return lp_fail(e, LP_INVALID, "%s is longer than %zu bytes", param->name, max);
@@ -132,6 +127,9 @@ static enum lp_code check_required(const struct lp_request *req, int i, struct l
 		if (!req->file.given)
 			return lp_fail(e, LP_INVALID, "%s is required, as a part with a file name",
 				       param->name);
+		if (param->max > 0 && (double)req->file.size > param->max)
+			return lp_fail(e, LP_TOO_LARGE, "%s is larger than %.0f bytes", param->name,
+				       param->max);
 		return req->file.size > 0 ? LP_OK
 					  : lp_fail(e, LP_INVALID, "%s is empty", param->name);
 	}

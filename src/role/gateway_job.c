@@ -90,12 +90,16 @@ static int intake(void *self)
 	return j->err.code == LP_OK ? LP_AWAIT(INTAKE) : SETTLE;
 }
 
-/* The room for keys, budgets and queues.  How many jobs there may be was seen to at the door, before INTAKE. */
+/* The room for keys, budgets and queues; now a bound on what one gateway carries. */
 static int admit(void *self)
 {
 	struct lp_gateway_job *j = self;
 
-	return lp_gateway_keep(j, &j->err) == LP_OK && j->ex ? SELECT : SETTLE;
+	if (j->gw->n_jobs <= j->gw->max_jobs)
+		return lp_gateway_keep(j, &j->err) == LP_OK && j->ex ? SELECT : SETTLE;
+	lp_fail(&j->err, LP_UNAVAILABLE, "this gateway carries %d jobs already, which is all that it takes",
+		j->gw->max_jobs);
+	return SETTLE;
 }
 
 /* ---- SELECT ---- */

@@ -17,7 +17,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE / "peer")]
-from fake_runner import FakeRunner, png  # noqa: E402
+from fake_runner import OTHERS, FakeRunner, png, sound  # noqa: E402
 from nodes import LPD, wait_for  # noqa: E402
 from peers import FAKETIME, PEER, Pair, files_of, form  # noqa: E402
 from picture import colours  # noqa: E402
@@ -100,6 +100,48 @@ def an_upload_reaches_the_runner_whole(pair, runner):
     assert sent["path"] == "/upscale" and UPLOAD in sent["body"] and b'filename="my picture.png"' in sent["body"], sent
     for name, value in fields.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in sent["body"], (name, sent)
+
+
+def write_down(pair, recording):
+    headers, body = form({"model_id": "test", "return_timestamps": "word"}, "a.wav", recording, "audio")
+    return pair.post("/audio-to-text", body, headers)
+
+
+@test
+def a_recording_is_written_down(pair, runner):
+    recording = sound(12.7)
+    status, _, body = write_down(pair, recording)
+    assert status == 200 and json.loads(body) == OTHERS["/audio-to-text"], (status, body)
+    sent = runner.jobs[-1]["body"]
+    assert recording in sent and b'"metadata"\r\n\r\n{"duration":"12"}\r\n' in sent, sent[-400:]
+
+
+@test
+def what_is_no_recording_is_the_clients_fault(pair, runner):
+    """And is asked of an orchestrator once at most, by a go-livepeer gateway too."""
+    jobs, calls = len(runner.jobs), pair.log("orchestrator").count("pipeline=audio-to-text")
+    for recording in sound(0.5), b"words, and no sound " * 50:
+        status, _, body = write_down(pair, recording)
+        assert status == (422 if pair.is_lpd("gateway") else 400) and message((status, {}, body)), (status, body)
+    assert len(runner.jobs) == jobs
+    if pair.is_lpd("orchestrator"):
+        assert pair.log("orchestrator").count("pipeline=audio-to-text") <= calls + 2
+    assert draw(pair, "a fox")[0] == 200, "it must not cost the orchestrator its place"
+
+
+@test
+def a_picture_becomes_a_video(pair, runner):
+    headers, body = form({"model_id": "test", "width": 256, "height": 144}, "a.png", UPLOAD)
+    status, _, answer = pair.post("/image-to-video", body, headers)
+    sent = runner.jobs[-1]
+    assert sent["path"] == "/image-to-video" and b'name="height"\r\n\r\n144' in sent["body"], sent
+    if status != 200 and not pair.is_lpd("orchestrator") and "TranscoderInvalidInput" in pair.log("orchestrator"):
+        raise Skip("this go-livepeer was built without its media library")
+    assert status == 200, (status, answer)
+    image = json.loads(answer)["images"][0]
+    assert image["seed"] == 7 and image["nsfw"] is False and image["url"].endswith(".mp4"), image
+    status, headers, video = pair.post(image["url"], None)
+    assert (status, headers["Content-Type"]) == (200, "video/mp4") and video[4:8] == b"ftyp", (status, headers)
 
 
 @test

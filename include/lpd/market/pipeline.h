@@ -32,7 +32,8 @@ struct lp_param {
 	bool ours;		/* written by the gateway, whatever a client says: not in the documents */
 	int64_t multiple;	/* a whole number must be one of this; 0: any */
 	const char *preset;	/* as text; NULL: none */
-	double min, max;	/* numbers (both 0: any); strings: max bytes (0: LP_TEXT_MAX) */
+	double min, max;	/* numbers (both 0: any); strings: max bytes (0: LP_TEXT_MAX); files: max bytes (0:
+				 * as many as the body) */
 	const char *help;
 };
 
@@ -51,6 +52,7 @@ struct lp_pipeline {
 	uint32_t capability;		/* bit in the capability string */
 	enum lp_body_kind body;
 	enum lp_result_kind result;
+	const char *answer;		/* name of the answer's schema in the documents; NULL: what `result` implies */
 	const char *media_extension;	/* ".png" of stored results; NULL */
 	const char *model_param;	/* "model_id" or "model" */
 	const char *default_model;

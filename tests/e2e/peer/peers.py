@@ -11,7 +11,7 @@ from nodes import LPD, Processes, ask, free_port, wait_for
 
 PEER = os.environ.get("LPD_PEER", "")
 FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-PIPELINES = ("text-to-image", "upscale", "llm")
+PIPELINES = ("text-to-image", "upscale", "llm", "image-to-video", "audio-to-text")
 
 
 class Pair(Processes):
@@ -123,10 +123,10 @@ def files_of(process):
     return len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
-def form(fields, filename, data):
-    """(headers, body) of a form whose file is called image."""
-    body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), str(value).encode())
-                    for name, value in fields.items())
-    body += (b'--XX\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\nContent-Type: image/png\r\n\r\n'
-             b"%s\r\n--XX--\r\n" % (filename.encode(), data))
+def form(fields, filename, data, name="image"):
+    """(headers, body) of a form with a file of that name."""
+    body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (key.encode(), str(value).encode())
+                    for key, value in fields.items())
+    body += (b'--XX\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\nContent-Type: image/png\r\n\r\n'
+             b"%s\r\n--XX--\r\n" % (name.encode(), filename.encode(), data))
     return {"Content-Type": "multipart/form-data; boundary=XX"}, body

@@ -16,10 +16,12 @@ static struct sim_media_child *find(struct sim_media *m, const struct lp_process
 /* The machine of the node that starts it: the socket is in the node's folder. */
 static const char *host_of(struct sim *s, const char *path)
 {
+	bool found = false;
+
 	lp_list_each(&s->nodes, n, struct sim_node, link)
 		if (lp_span_starts(lp_span(path), lp_fmt(s->scope, "%s/", n->dir)))
 			return n->host->name;
-	lp_assert(!"some node's folder");
+	lp_assert(found);
 	return NULL;
 }
 

@@ -148,6 +148,8 @@ static void the_document_describes_what_is_served(void **state)
 	json_t *audio = AT(all, "paths", "/audio-to-text", "post", "requestBody", "content",
 			   "multipart/form-data", "schema", "properties");
 	assert_null(json_object_get(audio, "metadata"));
+	AT(all, "components", "schemas", "TextResponse", "properties", "chunks");
+	AT(all, "components", "schemas", "MasksResponse", "properties", "logits");
 	json_t *llm = AT(all, "paths", "/llm", "post", "requestBody", "content", "application/json",
 			 "schema", "properties");
 	assert_true(json_is_false(AT(llm, "stream", "default")));
