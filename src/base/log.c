@@ -1,8 +1,10 @@
 #include <lpd/base/log.h>
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -146,10 +148,24 @@ static void end(struct line *line, const struct lp_log *log)
 	log->sink->write(log->sink->self, line->at, line->len);
 }
 
+/* Bytes that can be written without waiting.  A pipe or terminal that says it can be written takes a line; one whose
+ * reader is gone takes everything, for good. */
+static size_t room_of(int fd)
+{
+	struct pollfd asked = { .fd = fd, .events = POLLOUT };
+	struct stat info;
+
+	if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+		return SIZE_MAX;
+	return poll(&asked, 1, 0) == 0 ? 0 : LINE_CAP;
+}
+
 static void write_fd(void *self, const char *line, size_t len)
 {
 	int fd = (int)(intptr_t)self;
 
+	if (!room_of(fd))
+		return;
 	/* A line that cannot be written is lost: there is nobody left to tell. */
 	if (write(fd, line, len) < 0)
 		return;
@@ -168,6 +184,11 @@ static int64_t wall_now(void *self)
 void lp_log_to_fd(struct lp_log_sink *sink, int fd, enum lp_level level)
 {
 	*sink = (struct lp_log_sink){ level, write_fd, wall_now, (void *)(intptr_t)fd };
+}
+
+size_t lp_log_room(const struct lp_log_sink *sink)
+{
+	return sink->write == write_fd ? room_of((int)(intptr_t)sink->self) : SIZE_MAX;
 }
 
 struct lp_log *lp_log_open(struct lp_scope *scope, const struct lp_log_sink *sink)

@@ -20,7 +20,7 @@ static int serve_command(const char *listen)
 
 	if (!lp_span_starts(lp_span(listen), "unix:")) {
 		fputs("lpd-media: -listen takes unix:PATH\n", stderr);
-		return 2;
+		return 1;
 	}
 	if (!lp_sandbox_follow_parent())
 		return 0;
@@ -40,5 +40,5 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "-listen") == 0)
 		return serve_command(argv[2]);
 	fputs(usage, argc >= 2 && strstr(argv[1], "help") ? stdout : stderr);
-	return argc >= 2 && strstr(argv[1], "help") ? 0 : 2;
+	return argc >= 2 && strstr(argv[1], "help") ? 0 : 1;
 }

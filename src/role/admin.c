@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include <lpd/base/json.h>
+#include <lpd/market/reach.h>
 
 struct lp_admin {
 	struct lp_node *node;
 	struct lp_router *router;
 	struct lp_server *server;
+	struct lp_url address;		/* -cliAddr */
 };
 
 static void reply_json(struct lp_exchange *ex, int status, struct lp_buf *body)
@@ -118,10 +120,40 @@ static void add_routes(struct lp_admin *admin)
 	}
 }
 
+/* Every address at once is not loopback, though a client that names it reaches that. */
 static bool is_loopback(const struct lp_url *address)
 {
-	return address->unix_path || lp_span_is(address->host, "localhost") || lp_span_is(address->host, "::1") ||
-	       lp_span_starts(address->host, "127.");
+	struct lp_span host = address->host;
+
+	return address->unix_path ||
+	       (host.len && host.at[0] != '0' && !lp_span_is(host, "::") && lp_reach_of(address) == LP_REACH_OWN);
+}
+
+/* A page of somebody else's may have a browser on this machine come here under a name of its own, which leads to
+ * loopback today: such a request names that name.  Tools that name no host are no browsers. */
+static bool is_for_us(const struct lp_admin *admin, struct lp_exchange *ex)
+{
+	struct lp_span host = lp_exchange_header(ex, "host");
+	struct lp_url url;
+
+	if (!host.len || admin->address.unix_path)
+		return true;
+	if (lp_url_parse_address(lp_exchange_scope(ex), &url, host, 80, NULL) != LP_OK || url.unix_path)
+		return false;
+	return is_loopback(&url) || lp_span_eq(url.host, admin->address.host);
+}
+
+static void on_request(void *self, struct lp_exchange *ex)
+{
+	const struct lp_admin *admin = self;
+	struct lp_err e;
+
+	if (is_for_us(admin, ex)) {
+		lp_router_handle(admin->router, ex);
+		return;
+	}
+	lp_fail(&e, LP_FORBIDDEN, "the admin pages are for this machine: ask for them at 127.0.0.1 or localhost");
+	lp_reply_error(ex, &e);
 }
 
 uint16_t lp_admin_port(const struct lp_admin *admin)
@@ -133,14 +165,15 @@ enum lp_code lp_admin_open(struct lp_node *node, struct lp_err *e)
 {
 	struct lp_admin *admin = lp_new(node->scope, struct lp_admin);
 	const char *text = lp_options_cli_addr(node->options);
-	struct lp_server_want want = { .handle = lp_router_handle, .limits = { .connections = 64 } };
+	struct lp_server_want want = { .handle = on_request, .limits = { .connections = 64 } };
 	struct lp_err why;
 
 	admin->node = node;
 	add_routes(admin);
-	want.self = admin->router;
+	want.self = admin;
 	if (lp_url_parse_address(node->scope, &want.address, lp_span(text), 5935, &why) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-cliAddr: %s", lp_err_words(&why));
+	admin->address = want.address;
 	if (!is_loopback(&want.address))
 		return lp_fail(e, LP_CONFIG, "-cliAddr %s: the admin pages are served on loopback only", text);
 	if (lp_server_open(node->scope, &admin->server, node->loop, &want, &why) != LP_OK) {

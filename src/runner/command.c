@@ -74,7 +74,7 @@ int lp_serve_command(int argc, char **argv)
 	struct lp_scope *scope = lp_scope_open(NULL, "runner");
 	struct command c = { .level = LP_INFO };
 	struct lp_log_sink sink;
-	int status = 2;
+	int status = 1;
 
 	if (!read_words(&c, argc, argv)) {
 		fputs("usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-logLevel LEVEL]\n", stderr);

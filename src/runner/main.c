@@ -25,5 +25,5 @@ int main(int argc, char **argv)
 	if (argc >= 2 && argv[1][0] == '-' && !strstr(argv[1], "help"))
 		return lp_serve_command(argc - 1, argv + 1);
 	fputs(usage, argc >= 2 && strstr(argv[1], "help") ? stdout : stderr);
-	return argc >= 2 && strstr(argv[1], "help") ? 0 : 2;
+	return argc >= 2 && strstr(argv[1], "help") ? 0 : 1;
 }

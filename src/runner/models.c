@@ -132,7 +132,7 @@ int lp_models_command(int argc, char **argv)
 	struct lp_scope *scope = lp_scope_open(NULL, "models");
 	struct command c = { .verb = NULL };
 	const char *bad = "";
-	int status = 2;
+	int status = 1;
 
 	if (!read_words(&c, argc, argv, &bad))
 		fprintf(stderr, "lpd-runner: no model is named %s: see lpd-runner models list\n", bad);
@@ -141,7 +141,8 @@ int lp_models_command(int argc, char **argv)
 	else if (c.verb && strcmp(c.verb, "fetch") == 0)
 		status = fetch(&c, lp_models_folder(scope, c.data_dir));
 	else
-		fputs("usage: lpd models list|fetch [NAME...|--all] [-dataDir FOLDER]\n", stderr);
+		fprintf(stderr, "lpd models: %s%s: lpd models list|fetch [NAME...|--all] [-dataDir FOLDER]\n",
+			c.verb ? "cannot do " : "list or fetch", c.verb ? c.verb : "");
 	lp_scope_close(&scope);
 	return status;
 }

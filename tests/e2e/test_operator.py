@@ -121,6 +121,26 @@ def a_token_outlives_the_orchestrator_that_gave_it(nodes, _):
     assert "token" not in log.read_text()[seen:], log.read_text()[seen:]
 
 
+def the_version_told_to_peers_is_the_operators(nodes, _):
+    with Processes(nodes.folder / "version") as more:
+        service, runs = free_port(), free_port()
+        more.start("orchestrator", LPD, "-mode", "orchestrator", "-serviceAddr", f"127.0.0.1:{service}", "-aiModels",
+                   nodes.folder / "aiModels.json", "-dataDir", more.folder / "o", "-cliAddr", f"127.0.0.1:{free_port()}",
+                   "-advertiseVersion", "0.8.7-mine")
+        more.start("gateway", LPD, "-mode", "gateway", "-orchAddr", f"127.0.0.1:{service}", "-httpAddr", f"127.0.0.1:{free_port()}",
+                   "-dataDir", more.folder / "g", "-cliAddr", f"127.0.0.1:{runs}")
+
+        def told():
+            more.check()
+            try:
+                rows = json.loads(ask(f"http://127.0.0.1:{runs}/status", timeout=2)[2])["gateway"]["orchestrators"]
+            except OSError:
+                return None
+            return rows[0].get("version")
+        wait_for(told, "the orchestrator to be known")
+        assert told() == "0.8.7-mine", told()
+
+
 def everything_works_over_ipv6(nodes, runner):
     with Processes(nodes.folder / "six") as more:
         service, http, runs = free_port(), free_port(), free_port()

@@ -324,6 +324,28 @@ def a_picture_that_is_not_there_is_404(o, _):
 
 
 @test
+def a_token_outlives_the_orchestrator_that_gave_it_but_not_its_secret(o, runner):
+    body, before = body_of("http_job_text_to_image"), o.headers("http_job_text_to_image")
+    runner.gate.set()
+
+    def again():
+        return send(o.url + "/text-to-image", body, before)
+
+    def restart():
+        assert o.end(o.process) == 0
+        o.__enter__()
+    assert again().status == 200, again()
+    restart()
+    assert again().status == 200, again()
+    assert o.end(o.process) == 0
+    for file in (o.folder / "data").glob("lpd.db*"):
+        file.unlink()
+    o.__enter__()
+    refused(again(), 403, "invalid auth token")
+    assert send(o.url + "/text-to-image", body, o.headers("http_job_text_to_image")).status == 200
+
+
+@test
 def nothing_is_left_under_way(o, _):
     status = o.status()
     assert status["jobs"] == 0 and all(row["in_use"] == 0 for row in status["orchestrator"]["runners"]), status

@@ -29,8 +29,11 @@ struct lp_log_sink {
 };
 
 /* A sink that writes to a descriptor with one write(2) a line, and reads the system's wall clock (set wall to
- * NULL after this for lines without a time).  Lines end at 4,096 bytes; what is longer is cut. */
+ * NULL after this for lines without a time).  Lines end at 4,096 bytes; what is longer is cut.  It never waits for
+ * who reads: a line that finds no room is lost. */
 void lp_log_to_fd(struct lp_log_sink *sink, int fd, enum lp_level level);
+/* Bytes that the sink takes now: 0 while a descriptor's reader is behind; at least a line, or everything, else. */
+size_t lp_log_room(const struct lp_log_sink *sink);
 
 struct lp_log;
 

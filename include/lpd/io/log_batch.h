@@ -1,7 +1,8 @@
 /* io/log_batch - the log lines of a moment (20 ms) go out in one write.
  *
  * A line a job is cheap; a system call a job is not.  Lines leave when their moment is over, when many have come
- * together, when the scope closes, and when lpd crashes. */
+ * together, when the scope closes, and when lpd crashes.  Nobody waits for who reads the log: when he is behind, lines
+ * wait in memory, then are dropped, and their number is said when there is room again. */
 #ifndef LPD_IO_LOG_BATCH_H
 #define LPD_IO_LOG_BATCH_H
 
