@@ -169,7 +169,7 @@ static json_t *read_value(struct reader *r)
 
 json_t *lp_json_read(struct lp_span text, int depth)
 {
-	struct reader r = { .at = text.at, .end = text.at + text.len, .deeper = depth };
+	struct reader r = { .at = text.at, .end = text.len ? text.at + text.len : text.at, .deeper = depth };
 	json_t *json = text.len ? read_value(&r) : NULL;
 
 	next(&r);

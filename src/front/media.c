@@ -98,6 +98,7 @@ struct lp_media *lp_media_open(struct lp_scope *scope, const struct lp_media_wan
 	media->budget.dir = media->want.dir;
 	media->budget.memory_each = IN_MEMORY;
 	media->budget.total = want->budget;
+	media->budget.memory = want->memory;
 	media->by_path = lp_map_new();
 	media->timer.fire = expire;
 	media->timer.self = media;

@@ -377,8 +377,10 @@ void lp_exchange_watch(struct lp_exchange *ex, void (*on_event)(void *self), voi
 
 void lp_exchange_limit_body(struct lp_exchange *ex, int64_t bytes)
 {
-	ex->limit = bytes;
+	/* The route's limit is the operator's: who handles it may only be stricter. */
+	ex->limit = ex->limited && ex->limit < bytes ? ex->limit : bytes;
 	ex->limited = true;
+	bytes = ex->limit;
 	if (ex->length <= bytes && ex->received <= bytes)
 		return;
 	/* It may have come whole with the head, before there was a limit to hold it against. */

@@ -313,7 +313,7 @@ static void free_piece(void *arg)
 
 static size_t room(const struct store *store)
 {
-	size_t limit = store->budget->memory_each + BACKLOG;
+	size_t limit = lp_budget_tight(store->budget) ? PIECE : store->budget->memory_each + BACKLOG;
 	size_t unsaved = (size_t)(store->size - store->saved);
 
 	return unsaved < limit ? limit - unsaved : 0;
@@ -341,12 +341,11 @@ static void on_written(void *self, void *arg)
 		break_store(store, piece->failed == ENOSPC || piece->failed == EDQUOT ? LP_NO_ROOM : LP_STORE, words);
 		return;
 	}
-	bool was_full = room(store) == 0;
 	store->saved += (int64_t)piece->bytes.len;
 	store->budget->used_memory -= (int64_t)piece->bytes.len;
 	if (store->err.code != LP_OK)
 		return;
-	if ((was_full && room(store) > 0) || is_ready(store))
+	if (room(store) > 0 || is_ready(store))
 		tell_handles(store);
 	tell_readers(store);
 	write_on(store);
@@ -439,6 +438,12 @@ void lp_spool_expect(struct lp_spool *spool, int64_t size)
 		lp_buf_room(&store->memory, (size_t)size);
 }
 
+/* What is no longer than the head stays in memory in any case. */
+static bool must_spill(const struct store *store, uint64_t size)
+{
+	return size > store->budget->memory_each || (size > HEAD && lp_budget_tight(store->budget));
+}
+
 enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e)
 {
 	struct store *store = spool->store;
@@ -448,13 +453,18 @@ enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct
 	lp_assert(spool->writer && !store->ended);
 	if (store->err.code != LP_OK)
 		return lp_fail(e, store->err.code, "%s", lp_err_words(&store->err));
+	bool spills = store->spilled || must_spill(store, (uint64_t)store->size + bytes.len);
+
+	if (!spills && !lp_budget_holds(budget, bytes.len))
+		return lp_fail(e, LP_NO_ROOM, "%lld bytes of media lie in memory, which is all that it takes",
+			       (long long)budget->used_memory);
 	if (budget->used > budget->total || bytes.len > (uint64_t)(budget->total - budget->used))
 		return lp_fail(e, LP_NO_ROOM, "%lld of %lld bytes for media are in use", (long long)budget->used,
 			       (long long)budget->total);
 	store->size += (int64_t)bytes.len;
 	budget->used += (int64_t)bytes.len;
 	budget->used_memory += (int64_t)bytes.len;
-	if (!store->spilled && (uint64_t)store->size > budget->memory_each)
+	if (!store->spilled && spills)
 		spill(store);
 	if (store->spilled)
 		queue_bytes(store, bytes, at);

@@ -62,34 +62,61 @@ static bool begins_frame(uint32_t marker)
 	       marker != 0xcc;
 }
 
+/* One more byte of a segment's head; true when it says enough to go on. */
+static bool take_byte(struct lp_jpeg_scan *s, unsigned char byte)
+{
+	s->seen[s->n++] = byte;
+	if (s->seen[0] != 0xff || (!s->began && s->n == 2 && byte != 0xd8)) {
+		s->over = true;
+	} else if (s->n == 2 && !s->began) {
+		s->began = true;
+		s->n = 0;
+	} else if (s->n == 2 && byte == 0xff) {
+		s->n = 1;	/* fill bytes may stand before a marker */
+	}
+	return !s->over && s->n >= 4 && (!begins_frame(s->seen[1]) || s->n == sizeof(s->seen));
+}
+
 /* From marker to marker until the one that begins a frame; a scan before it has no size. */
+static void next_segment(struct lp_jpeg_scan *s)
+{
+	struct lp_span head = lp_span_of(s->seen, s->n);
+	uint32_t marker = byte_at(head, 1), len = big16(head, 2);
+
+	s->n = 0;
+	if (begins_frame(marker)) {
+		s->height = big16(head, 5);
+		s->width = big16(head, 7);
+		s->over = true;
+	} else if (marker < 0xc0 || marker == 0xda || marker == 0xd9 || len < 2) {
+		s->over = true;
+	} else {
+		s->skip = len - 2;
+	}
+}
+
+bool lp_jpeg_scan(struct lp_jpeg_scan *s, struct lp_span bytes)
+{
+	while (bytes.len && !s->over) {
+		size_t n = s->skip < bytes.len ? (size_t)s->skip : bytes.len;
+
+		if (!n && take_byte(s, (unsigned char)*bytes.at))
+			next_segment(s);
+		bytes = lp_span_skip(bytes, n ? n : 1);
+		s->skip -= n;
+	}
+	return s->width && s->height;
+}
+
 static bool size_of_jpeg(struct lp_span head, uint32_t *width, uint32_t *height)
 {
-	size_t at = 2;
+	struct lp_jpeg_scan scan = { 0 };
 
-	if (!stands_at(head, 0, LP_SPAN("\xff\xd8\xff")))
+	if (!lp_jpeg_scan(&scan, head))
 		return false;
-	while (at + 9 <= head.len) {
-		if (byte_at(head, at) != 0xff)
-			return false;
-		uint32_t marker = byte_at(head, at + 1);
-
-		if (marker == 0xff) { /* fill bytes may stand before a marker */
-			at++;
-			continue;
-		}
-		if (begins_frame(marker)) {
-			*height = big16(head, at + 5);
-			*width = big16(head, at + 7);
-			return true;
-		}
-		size_t len = big16(head, at + 2);
-
-		if (marker < 0xc0 || marker == 0xda || marker == 0xd9 || len < 2)
-			return false;
-		at += 2 + len;
-	}
-	return false;
+	*width = scan.width;
+	*height = scan.height;
+	return true;
 }
 
 /* RIFF, then one of three first chunks: lossy, lossless, extended. */

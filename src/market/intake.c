@@ -7,7 +7,7 @@
 #include <lpd/base/json.h>
 #include <lpd/io/multipart.h>
 
-#define TEXT_LIMIT (1024 * 1024)	/* of one text field of a form */
+#define NUMBER_MAX 64	/* bytes of a form's field that is no text */
 
 struct lp_intake {
 	struct lp_scope *scope;
@@ -20,13 +20,46 @@ struct lp_intake {
 	struct lp_err err;
 	bool done;
 	struct lp_buf text;		/* a JSON body, or the text field that is being read */
+	size_t held;			/* bytes of the budget, until the scope is closed */
 	/* of a form */
 	struct lp_multipart *parts;
 	bool whole;			/* its end was seen: only the disk is waited for */
 	struct lp_spool *file;
+	struct lp_jpeg_scan jpeg;
 	struct lp_span field;		/* name of the text field, in the scope */
+	size_t field_max;
 	enum { SKIP, TEXT, FILE_PART } part;
 };
+
+static enum lp_code hold(struct lp_intake *in, size_t bytes, struct lp_err *e)
+{
+	bool gateway = in->want.edge == LP_EDGE_GATEWAY;
+
+	if (!lp_budget_take(in->want.budget, bytes))
+		return lp_fail(e, gateway ? LP_UNAVAILABLE : LP_NO_CAPACITY,
+			       "no room for more requests: %lld bytes of them are in memory",
+			       (long long)in->want.budget->bodies);
+	in->held += bytes;
+	return LP_OK;
+}
+
+static void let_go(struct lp_intake *in, size_t bytes)
+{
+	lp_budget_give(in->want.budget, bytes);
+	in->held -= bytes;
+}
+
+/* From here on the body for the next hop is kept, instead of what came.  It may be longer by what was filled in; for
+ * that little nobody is refused. */
+static void pack(struct lp_intake *in)
+{
+	size_t packed;
+
+	lp_request_pack(in->scope, in->request);
+	packed = in->request->packed.len;
+	if (packed < in->held)
+		let_go(in, in->held - packed);
+}
 
 /* Said once: the request is there, or why it is not. */
 static void finish(struct lp_intake *in, const struct lp_err *why)
@@ -35,6 +68,8 @@ static void finish(struct lp_intake *in, const struct lp_err *why)
 		in->err = *why;
 	else if (lp_request_finish(in->scope, in->request, in->want.edge, &in->err) == LP_OK)
 		in->done = true;
+	if (in->done && in->want.pipeline->body == LP_BODY_JSON)
+		pack(in);
 	lp_buf_clear(&in->text);
 	in->on_event(in->self);
 }
@@ -66,7 +101,12 @@ static void pump_json(struct lp_intake *in)
 {
 	struct lp_span bytes = lp_exchange_read(in->ex);
 	bool end = lp_exchange_body(in->ex) == LP_BODY_END;
+	struct lp_err why = { 0 };
 
+	if (hold(in, bytes.len, &why) != LP_OK) {
+		finish(in, &why);
+		return;
+	}
 	if (end && !in->text.len) {
 		parse_json(in, bytes);
 		lp_exchange_consume(in->ex, bytes.len);
@@ -80,11 +120,11 @@ static void pump_json(struct lp_intake *in)
 
 /* ---- forms ---- */
 
-static bool is_file_param(const struct lp_intake *in, struct lp_span name)
+static const struct lp_param *param_of(const struct lp_intake *in, struct lp_span name)
 {
 	int i = lp_pipeline_param(in->want.pipeline, name);
 
-	return i >= 0 && in->want.pipeline->params[i].kind == LP_PARAM_FILE;
+	return i >= 0 ? &in->want.pipeline->params[i] : NULL;
 }
 
 static void on_spool(void *self)
@@ -97,9 +137,12 @@ static void on_spool(void *self)
 static void part_begin(struct lp_intake *in, const struct lp_part *part)
 {
 	struct lp_request_file *file = &in->request->file;
+	const struct lp_param *param = param_of(in, part->name);
 
 	in->part = SKIP;
-	if (is_file_param(in, part->name)) {
+	if (!param)
+		return;
+	if (param->kind == LP_PARAM_FILE) {
 		if (file->given)
 			return;
 		file->given = true;
@@ -108,8 +151,9 @@ static void part_begin(struct lp_intake *in, const struct lp_part *part)
 		in->file = lp_spool_open(in->scope, lp_exchange_loop(in->ex), in->want.budget);
 		lp_spool_watch(in->file, on_spool, in);
 		in->part = FILE_PART;
-	} else if (lp_pipeline_param(in->want.pipeline, part->name) >= 0) {
-		in->field = lp_span_dup(in->scope, part->name);
+	} else {
+		in->field = lp_span(param->name);
+		in->field_max = param->kind == LP_PARAM_STRING ? lp_request_text_max(param) : NUMBER_MAX;
 		lp_buf_reset(&in->text);
 		in->part = TEXT;
 	}
@@ -121,11 +165,14 @@ static enum lp_code part_data(struct lp_intake *in, struct lp_span data, struct 
 	case SKIP:
 		break;
 	case FILE_PART:
+		lp_jpeg_scan(&in->jpeg, data);
 		return lp_spool_write(in->file, data, e);
 	case TEXT:
-		if (in->text.len + data.len > TEXT_LIMIT)
-			return lp_fail(e, LP_TOO_LARGE, "the field \"%.*s\" is longer than %d bytes",
-				       LP_ARG(in->field), TEXT_LIMIT);
+		if (in->text.len + data.len > in->field_max)
+			return lp_fail(e, LP_TOO_LARGE, "%.*s is longer than %zu bytes", LP_ARG(in->field),
+				       in->field_max);
+		if (hold(in, data.len, e) != LP_OK)
+			return e->code;
 		lp_buf_add_span(&in->text, data);
 		break;
 	}
@@ -197,6 +244,8 @@ static void form_done(struct lp_intake *in)
 			return;
 		file->size = lp_spool_size(in->file);
 		file->head = lp_spool_head(in->file);
+		in->request->width = in->jpeg.width;
+		in->request->height = in->jpeg.height;
 	}
 	finish(in, NULL);
 }
@@ -269,6 +318,7 @@ static void intake_close(void *arg)
 
 	lp_unready(&in->ready);
 	lp_buf_clear(&in->text);
+	let_go(in, in->held);
 }
 
 static void refuse(void *self)

@@ -91,8 +91,10 @@ enum lp_code lp_request_read_json(struct lp_scope *scope, struct lp_request *req
 	json_t *json;
 	const char *key;
 	json_t *member;
-	enum lp_code code = lp_json_parse(scope, &json, body, e);
+	enum lp_code code;
 
+	req->tree = lp_scope_open(scope, "parsed body");
+	code = lp_json_parse(req->tree, &json, body, e);
 	if (code)
 		return code;
 	if (!json_is_object(json))

@@ -38,10 +38,15 @@ static void fill_in(struct lp_value *value, const struct lp_param *param)
 	value->given = true;
 }
 
+size_t lp_request_text_max(const struct lp_param *param)
+{
+	return param->max > 0 ? (size_t)param->max : LP_TEXT_MAX;
+}
+
 static enum lp_code check_text(const struct lp_value *value, const struct lp_param *param,
 			       struct lp_err *e)
 {
-	size_t max = param->max > 0 ? (size_t)param->max : LP_TEXT_MAX;
+	size_t max = lp_request_text_max(param);
 
 	if (value->text.len > max)
 		return lp_fail(e, LP_INVALID, "%s is longer than %zu bytes", param->name, max);

@@ -85,7 +85,7 @@ static int by_name(const struct lp_request *req, int order[PARAMS_MAX])
 	return n;
 }
 
-void lp_request_write_json(struct lp_buf *to, const struct lp_request *req)
+static void write_members(struct lp_buf *to, const struct lp_request *req)
 {
 	int order[PARAMS_MAX];
 	int n = by_name(req, order);
@@ -99,6 +99,30 @@ void lp_request_write_json(struct lp_buf *to, const struct lp_request *req)
 		write_value(to, param, &req->values[order[i]]);
 	}
 	lp_buf_add_text(to, n ? "}" : "{}");
+}
+
+void lp_request_write_json(struct lp_buf *to, const struct lp_request *req)
+{
+	if (req->packed.len)
+		lp_buf_add_span(to, req->packed);
+	else
+		write_members(to, req);
+}
+
+void lp_request_pack(struct lp_scope *scope, struct lp_request *req)
+{
+	struct lp_buf body = { 0 };
+
+	lp_assert(!req->packed.len && req->pipeline->body == LP_BODY_JSON);
+	write_members(&body, req);
+	req->packed = lp_span_dup(scope, lp_buf_span(&body));
+	req->model = lp_span_dup(scope, req->model);
+	for (int i = 0; i < req->pipeline->n_params; i++) {
+		req->values[i].text = (struct lp_span){ NULL, 0 };
+		req->values[i].json = NULL;
+	}
+	lp_buf_clear(&body);
+	lp_scope_close(&req->tree);
 }
 
 /* As Go writes a quoted parameter: backslashes and quotes escaped, line ends in percents. */

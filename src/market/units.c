@@ -31,7 +31,11 @@ enum lp_code lp_units_input_pixels(uint64_t *units, const struct lp_request *req
 {
 	uint32_t width, height;
 
-	if (!lp_image_size(req->file.head, &width, &height))
+	if (!lp_image_size(req->file.head, &width, &height)) {
+		width = req->width;
+		height = req->height;
+	}
+	if (!width || !height)
 		return lp_fail(e, LP_BAD_REQUEST, "image: unknown format");
 	if (width > MAX_SIDE || height > MAX_SIDE)
 		return lp_fail(e, LP_BAD_REQUEST, "image: %ux%u is larger than %dx%d", width,

@@ -25,6 +25,12 @@ static void on_job(void *self, struct lp_exchange *ex)
 		lp_reply_error(ex, &e);
 		return;
 	}
+	if (lp_node_admit(route->gw->node, route->gw->n_jobs, &e) != LP_OK) {
+		lp_metric_add(route->gw->node->metrics, LP_M_JOBS,
+			      LP_LABELS("gateway", route->pipeline->name, lp_code_name(e.code)), 1);
+		lp_reply_error(ex, &e);
+		return;
+	}
 	lp_gateway_job_start(route->gw, route->pipeline, ex);
 }
 
@@ -202,7 +208,6 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	gw->scope = scope;
 	gw->job_time = lp_option_duration(node->options, LP_OPT_JOB_TIMEOUT);
 	gw->wait_time = lp_option_duration(node->options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
-	gw->max_jobs = (int)lp_option_int(node->options, LP_OPT_MAX_JOBS);
 	gw->version = lp_span(lp_option_text(node->options, LP_OPT_ADVERTISE_VERSION));
 	gw->n_media_hosts = (int)lp_option_list(node->options, LP_OPT_MEDIA_HOSTS, &gw->media_hosts);
 	lp_list_init(&gw->jobs);

@@ -90,16 +90,12 @@ static int intake(void *self)
 	return j->err.code == LP_OK ? LP_AWAIT(INTAKE) : SETTLE;
 }
 
-/* The room for keys, budgets and queues; now a bound on what one gateway carries. */
+/* The room for keys, budgets and queues.  How many jobs there may be was seen to at the door, before INTAKE. */
 static int admit(void *self)
 {
 	struct lp_gateway_job *j = self;
 
-	if (j->gw->n_jobs <= j->gw->max_jobs)
-		return lp_gateway_keep(j, &j->err) == LP_OK && j->ex ? SELECT : SETTLE;
-	lp_fail(&j->err, LP_UNAVAILABLE, "this gateway carries %d jobs already, which is all that it takes",
-		j->gw->max_jobs);
-	return SETTLE;
+	return lp_gateway_keep(j, &j->err) == LP_OK && j->ex ? SELECT : SETTLE;
 }
 
 /* ---- SELECT ---- */

@@ -36,7 +36,7 @@ struct lp_gateway {
 	struct lp_map *credentials;	/* gateway_send.c: struct credential by orchestrator, capability, model */
 	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, in the order of their coming */
 	uint64_t came;			/* jobs so far */
-	int n_jobs, max_jobs;
+	int n_jobs;
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
 	int64_t *pipeline_time;		/* -pipelineTimeouts, in the order of the rows; else -jobTimeout */
 	struct lp_fetcher *fetcher;	/* NULL until a page is needed */

@@ -125,6 +125,7 @@ static enum lp_code open_media(struct lp_node *node, struct lp_err *e)
 		.dir = lp_fmt(node->scope, "%s/media", node->data_dir),
 		.ttl = lp_option_duration(node->options, LP_OPT_MEDIA_TTL),
 		.budget = lp_option_size(node->options, LP_OPT_MEDIA_BUDGET),
+		.memory = lp_option_size(node->options, LP_OPT_MEMORY_BUDGET),
 		.metrics = node->metrics,
 	};
 
@@ -180,6 +181,7 @@ static struct lp_node *node_new(struct lp_scope *scope, const struct lp_node_wan
 	node->options = want->options;
 	node->started = lp_mono(want->loop);
 	node->metrics = lp_metrics_open(scope);
+	node->max_jobs = (int)lp_option_int(want->options, LP_OPT_MAX_JOBS);
 	node->data_dir = lp_option_text(want->options, LP_OPT_DATA_DIR);
 	if (!seed)
 		lp_random(&seed, sizeof(seed));
@@ -215,6 +217,15 @@ enum lp_code lp_node_open(struct lp_scope *parent, struct lp_node **out, const s
 		return code;
 	}
 	*out = node;
+	return LP_OK;
+}
+
+enum lp_code lp_node_admit(const struct lp_node *node, int jobs, struct lp_err *e)
+{
+	if (jobs >= node->max_jobs)
+		return lp_fail(e, LP_UNAVAILABLE, "this node carries %d jobs already, which is all that it takes", jobs);
+	if (lp_budget_spent(lp_media_budget(node->media)))
+		return lp_fail(e, LP_UNAVAILABLE, "this node has no memory left for another request");
 	return LP_OK;
 }
 

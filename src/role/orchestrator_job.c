@@ -339,24 +339,29 @@ static void let_go(struct job *job)
 }
 
 /* Errors to the network are prose (ai-http-api 2.3). */
-static void reply_error(struct job *job)
+static void refuse(struct lp_exchange *ex, const struct lp_pipeline *pipeline, const struct lp_err *why)
 {
-	static const struct lp_header plain[] = {
+	static const struct lp_header headers[] = {
 		{ LP_SPAN("content-type"), LP_SPAN("text/plain; charset=utf-8"), false },
 		{ LP_SPAN("x-content-type-options"), LP_SPAN("nosniff"), false },
+		{ LP_SPAN("retry-after"), LP_SPAN("1"), false },
 	};
 	struct lp_buf text = { 0 };
 	int status;
 
-	if (lp_reply_started(job->ex)) {
-		lp_reply_abort(job->ex, job->err.code);
-		return;
-	}
-	lp_refusal_write(&job->err, job->pipeline->name, &status, &text);
-	lp_reply_head(job->ex, status, (int64_t)text.len, plain, 2);
-	lp_reply_write(job->ex, lp_buf_span(&text));
-	lp_reply_end(job->ex);
+	lp_refusal_write(why, pipeline->name, &status, &text);
+	lp_reply_head(ex, status, (int64_t)text.len, headers, status == 503 ? 3 : 2);
+	lp_reply_write(ex, lp_buf_span(&text));
+	lp_reply_end(ex);
 	lp_buf_clear(&text);
+}
+
+static void reply_error(struct job *job)
+{
+	if (lp_reply_started(job->ex))
+		lp_reply_abort(job->ex, job->err.code);
+	else
+		refuse(job->ex, job->pipeline, &job->err);
 }
 
 /* Gateways up to 0.7.9-ai.3 do not fetch: they are known by what is not in Authorization (network-protocol 5.6).
@@ -484,9 +489,22 @@ static void leave(void *arg)
 	lp_buf_clear(&job->words);
 }
 
-void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
+/* Peers ask elsewhere, at once, for "insufficient capacity" and for nothing else (ai-http-api 2.4, 7.7). */
+static bool refused_at_the_door(const struct orch_route *route, struct lp_exchange *ex)
 {
-	struct orch_route *route = self;
+	struct lp_err why;
+
+	if (lp_node_admit(route->o->node, route->o->jobs, &why) == LP_OK)
+		return false;
+	why.code = LP_NO_CAPACITY;
+	lp_metric_add(route->o->node->metrics, LP_M_JOBS,
+		      LP_LABELS("orchestrator", route->pipeline->name, lp_code_name(why.code)), 1);
+	refuse(ex, route->pipeline, &why);
+	return true;
+}
+
+static void start(const struct orch_route *route, struct lp_exchange *ex)
+{
 	struct lp_orchestrator *o = route->o;
 	struct lp_scope *scope = lp_scope_open(o->node->scope, "orchestrator job");
 	struct job *job = lp_new(scope, struct job);
@@ -503,8 +521,15 @@ void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
 	lp_upkeep_job_began(o->node);
 	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), 1);
 	lp_defer(scope, leave, job);
-	lp_exchange_limit_body(ex, route->pipeline->body_limit);
 	lp_exchange_watch(ex, on_exchange, job);
 	lp_task_start(&job->task, o->node->loop, &lp_machine_orchestrator_job, job);
 	lp_task_deadline(&job->task, o->job_time, LP_DEADLINE);
+}
+
+void lp_orchestrator_job_start(void *self, struct lp_exchange *ex)
+{
+	const struct orch_route *route = self;
+
+	if (!refused_at_the_door(route, ex))
+		start(route, ex);
 }

@@ -17,6 +17,7 @@ struct lp_media_want {
 	struct lp_loop *loop;
 	const char *dir;		/* swept at start */
 	int64_t ttl, budget;
+	int64_t memory;			/* of the budget, and of requests' bodies; 0: any number */
 	struct lp_metrics *metrics;
 };
 

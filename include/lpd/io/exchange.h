@@ -40,7 +40,8 @@ enum lp_body_state {
 	LP_BODY_END,		/* all of it has come (some may still be unread) */
 	LP_BODY_BROKEN,		/* it will never be whole: lp_exchange_err says why */
 };
-void lp_exchange_limit_body(struct lp_exchange *ex, int64_t bytes);	/* beyond: LP_TOO_LARGE, BROKEN */
+/* Beyond: LP_TOO_LARGE, BROKEN.  The first limit replaces the server's own, later ones only lower it. */
+void lp_exchange_limit_body(struct lp_exchange *ex, int64_t bytes);
 struct lp_span lp_exchange_read(struct lp_exchange *ex);	/* unread bytes; valid until consumed or the next event */
 void lp_exchange_consume(struct lp_exchange *ex, size_t n);
 enum lp_body_state lp_exchange_body(const struct lp_exchange *ex);

@@ -6,19 +6,11 @@
 #define LPD_IO_SPOOL_H
 
 #include <lpd/base/err.h>
+#include <lpd/io/budget.h>
 #include <lpd/io/loop.h>
 
 struct lp_spool;
 struct lp_spool_reader;
-
-/* Shared bounds of many spools: owned by the node. */
-struct lp_spool_budget {
-	const char *dir;		/* where files go; must exist */
-	size_t memory_each;		/* bytes of one kept in memory: 256 KiB */
-	int64_t total;			/* bytes of all, memory and disk; more is LP_NO_ROOM */
-	int64_t used;			/* bytes of all that live now: exact, 0 when the last is gone */
-	int64_t used_memory;		/* of these, not (yet) on disk */
-};
 
 struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget);
 /* So many bytes will come, as far as known: the memory for them is taken in one piece.  May be left out. */

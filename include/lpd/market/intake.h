@@ -1,6 +1,6 @@
 /* market/intake - bring a job request in: an exchange's body becomes a checked lp_request and, for a form, a
  * spool with the file.  Used by the gateway and the orchestrator.  Reads with back-pressure; memory stays
- * bounded whatever the file's size. */
+ * bounded whatever the file's size, and is counted in the node's budget until the scope is closed. */
 #ifndef LPD_MARKET_INTAKE_H
 #define LPD_MARKET_INTAKE_H
 
@@ -13,7 +13,7 @@ struct lp_intake;
 struct lp_intake_want {
 	const struct lp_pipeline *pipeline;
 	enum lp_edge edge;
-	struct lp_spool_budget *budget;		/* for files */
+	struct lp_spool_budget *budget;		/* for files, and what is held in memory; not NULL */
 };
 
 /* Lives in the job's scope, which may outlive the exchange.  on_event comes when it is done or failed. */

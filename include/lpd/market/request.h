@@ -32,9 +32,12 @@ struct lp_request {
 	const struct lp_pipeline *pipeline;
 	struct lp_value *values;	/* one per param of the row */
 	struct lp_request_file file;
+	uint32_t width, height;		/* of a picture whose size stands behind the file's head; else 0 */
 	struct lp_span model;		/* never empty after lp_request_finish */
 	bool stream;			/* the answer is to come as events */
 	uint64_t units;
+	struct lp_scope *tree;		/* of the parsed body; NULL: there is none (any more) */
+	struct lp_span packed;		/* the body for the next hop, once it is written */
 };
 
 /* Who parses: the gateway's edge is strict in its words and fills in; an orchestrator takes what a
@@ -56,6 +59,11 @@ enum lp_code lp_request_finish(struct lp_scope *scope, struct lp_request *req, e
  * counted, which lp_request_finish left at 0. */
 enum lp_code lp_request_measured(struct lp_scope *scope, struct lp_request *req, int64_t milliseconds,
 				 enum lp_edge edge, struct lp_err *e) LP_MUST_USE;
+/* Bytes that a text may have. */
+size_t lp_request_text_max(const struct lp_param *param);
+/* A finished JSON request, kept as the body that lp_request_write_json gives from then on: a tree of the values takes
+ * several times the memory, for as long as the job runs.  Of the values texts and lists are gone, numbers stay. */
+void lp_request_pack(struct lp_scope *scope, struct lp_request *req);
 
 const struct lp_value *lp_request_value(const struct lp_request *req, const char *name);	/* NULL: not given */
 
@@ -70,5 +78,16 @@ double lp_request_work(const struct lp_request *req, uint64_t answer_tokens);
 
 /* Width and height out of the first bytes of a PNG, JPEG, GIF or WebP file. */
 bool lp_image_size(struct lp_span head, uint32_t *width, uint32_t *height);
+
+/* A JPEG's size may stand behind megabytes of a camera's notes: fed piece by piece, from the start, this skips them.
+ * Starts as zeros; says true when the size is known. */
+struct lp_jpeg_scan {
+	uint64_t skip;			/* of the segment that is passed over */
+	unsigned char seen[9];		/* of the next one */
+	unsigned n;
+	bool began, over;		/* over: it is no JPEG, or the size is known */
+	uint32_t width, height;
+};
+bool lp_jpeg_scan(struct lp_jpeg_scan *scan, struct lp_span bytes);
 
 #endif

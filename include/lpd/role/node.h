@@ -37,6 +37,7 @@ struct lp_node {
 	struct lp_orchestrator *orchestrator;
 	struct lp_admin *admin;
 	int jobs;			/* running now, all roles: draining waits for 0 */
+	int max_jobs;			/* of one role */
 	bool draining;
 	const struct lp_role *roles[4];	/* ended by NULL */
 	struct lp_upkeep upkeep;
@@ -58,6 +59,8 @@ enum lp_code lp_node_open(struct lp_scope *scope, struct lp_node **out, const st
  * it would do, in lines.  LP_CONFIG: the first fault. */
 enum lp_code lp_node_check(struct lp_scope *scope, const struct lp_options *options, struct lp_log *log,
 			   struct lp_buf *told, struct lp_err *e) LP_MUST_USE;
+/* May one more job begin, of a role that carries so many?  Asked before anything of its body is read. */
+enum lp_code lp_node_admit(const struct lp_node *node, int jobs, struct lp_err *e) LP_MUST_USE;
 /* Take no more, finish what runs (at most -drainTimeout), then stop the loop. */
 void lp_node_drain(struct lp_node *node);
 void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */

@@ -318,6 +318,30 @@ static void a_writer_that_leaves_before_the_end_is_told_to_the_others(void **sta
 	assert_int_equal(lp_spool_reader_err(r.reader)->code, LP_STORE);
 }
 
+static void memory_that_runs_short_sends_spools_to_disk_early(void **state)
+{
+	struct fixture *f = *state;
+	int64_t most = 0;
+
+	f->budget.memory = 800 * KIB;
+	for (int i = 0; i < 20; i++) {
+		struct lp_spool *spool = filled(f, f->r.scope, 100 * KIB);
+
+		assert_true(lp_spool_ready(spool));
+		most = f->budget.used_memory > most ? f->budget.used_memory : most;
+	}
+	assert_int_equal(f->budget.used, 2000 * KIB);
+	assert_in_range(most, 400 * KIB, 500 * KIB);
+	/* Small ones stay, until there is no place left. */
+	for (int i = 0; i < 3; i++)
+		filled(f, f->r.scope, 50 * KIB);
+	struct lp_spool *last = open_spool(f, f->r.scope);
+	char bytes[64 * 1024] = "";
+
+	assert_int_equal(lp_spool_write(last, lp_span_of(bytes, sizeof(bytes)), &f->e), LP_NO_ROOM);
+	assert_true(f->budget.used_memory <= 600 * KIB);
+}
+
 static void the_writer_is_slowed_while_the_disk_is_behind(void **state)
 {
 	struct fixture *f = *state;
@@ -509,6 +533,7 @@ int main(void)
 		TEST(a_shared_spool_counts_once_and_lives_on),
 		TEST(a_shared_spool_hears_of_the_end),
 		TEST(a_writer_that_leaves_before_the_end_is_told_to_the_others),
+		TEST(memory_that_runs_short_sends_spools_to_disk_early),
 		TEST(the_writer_is_slowed_while_the_disk_is_behind),
 		TEST(a_spent_budget_refuses_and_takes_nothing),
 		TEST(a_folder_that_is_not_there_breaks_the_spool_in_words),

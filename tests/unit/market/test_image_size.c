@@ -102,12 +102,53 @@ static void what_is_no_picture_has_no_size(void **state)
 	}
 }
 
+/* A camera's JPEG: 300 KB of EXIF, a colour profile and a preview before the frame. */
+static struct lp_span long_jpeg(char at[400000])
+{
+	static const unsigned char frame[] = { 0xff, 0xc0, 0, 0x0b, 8, 0x0b, 0xb8, 0x0f, 0xa0, 1, 0x11 };
+	size_t len = 2;
+
+	memset(at, 0xff, 400000);
+	memcpy(at, "\xff\xd8", 2);
+	for (int i = 0; i < 5; i++) {
+		memcpy(at + len, i < 3 ? "\xff\xe1\xff\xff" : "\xff\xff\xff\xe2\xea\x60", i < 3 ? 4 : 6);
+		len += i < 3 ? 2 + 65535 : 4 + 60000;
+	}
+	memcpy(at + len, frame, sizeof frame);
+	return lp_span_of(at, len + sizeof frame);
+}
+
+static void a_jpegs_size_is_found_behind_long_notes_in_any_pieces(void **state)
+{
+	static const size_t pieces[] = { 1, 2, 3, 1000, 65536, 400000 };
+	static char at[400000];
+	struct lp_span jpeg = long_jpeg(at);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+		struct lp_jpeg_scan scan = { 0 };
+		bool known = false;
+
+		for (size_t n = 0; n < jpeg.len; n += pieces[i]) {
+			struct lp_span rest = lp_span_skip(jpeg, n);
+
+			assert_false(known && n < 300000);
+			rest.len = rest.len < pieces[i] ? rest.len : pieces[i];
+			known = lp_jpeg_scan(&scan, rest);
+		}
+		assert_true(known);
+		assert_int_equal(scan.width, 4000);
+		assert_int_equal(scan.height, 3000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_size_is_read_from_the_header),
 		cmocka_unit_test(a_header_cut_anywhere_has_no_size),
 		cmocka_unit_test(what_is_no_picture_has_no_size),
+		cmocka_unit_test(a_jpegs_size_is_found_behind_long_notes_in_any_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

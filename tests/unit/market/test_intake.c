@@ -87,6 +87,7 @@ static int world_close(void **state)
 	peer_close(w->peer);
 	lp_scope_close(&w->job);
 	assert_int_equal(w->budget.used, 0);
+	assert_int_equal(w->budget.bodies, 0);
 	real_loop_close(&w->real);
 	temp_dir_remove(&w->dir);
 	return 0;
@@ -298,6 +299,83 @@ static void a_text_field_without_end_is_refused(void **state)
 	memcpy(form, head, sizeof(head) - 1);
 	send_form(w, form, len);
 	assert_refused(w, LP_TOO_LARGE);
+	assert_string_equal(lp_err_words(lp_intake_err(w->intake)), "prompt is longer than 65536 bytes");
+	assert_true(w->budget.bodies <= 65536);		/* it was not held until then */
+}
+
+static void a_number_of_a_form_is_short(void **state)
+{
+	static const char form[] = "--XX\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n"
+				   "00000000000000000000000000000000000000000000000000000000000000001\r\n--XX--\r\n";
+	struct world *w = *state;
+
+	send_form(w, form, sizeof(form) - 1);
+	assert_refused(w, LP_TOO_LARGE);
+}
+
+/* One field of many bytes in a message of llm. */
+static void send_long_chat(struct world *w, size_t len)
+{
+	char *text = lp_alloc(w->real.scope, len + 100);
+	int n = snprintf(text, 100, "{\"messages\":[{\"role\":\"user\",\"content\":\"");
+
+	memset(text + n, 'x', len);
+	memcpy(text + n + len, "\"}]}", 5);
+	send_json(w, text);
+}
+
+static void a_body_is_counted_as_long_as_the_job_runs(void **state)
+{
+	struct world *w = *state;
+
+	w->budget.memory = 1 << 20;
+	send_long_chat(w, 100000);
+	assert_true(lp_intake_done(w->intake));
+	assert_in_range(w->budget.bodies, 100000, 100200);
+	assert_in_range(lp_intake_request(w->intake)->packed.len, 100000, 100200);
+	assert_null(lp_intake_request(w->intake)->tree);
+}
+
+static void a_body_that_the_memory_does_not_hold_is_refused_for_now(void **state)
+{
+	struct world *w = *state;
+
+	w->budget.memory = 1 << 20;
+	send_long_chat(w, (1 << 18) + 1);
+	assert_refused(w, LP_UNAVAILABLE);
+}
+
+static void fields_of_a_form_count_as_well(void **state)
+{
+	struct world *w = *state;
+
+	w->budget.memory = 1 << 20;
+	send_form(w, FORM, sizeof(FORM) - 1);
+	assert_true(lp_intake_done(w->intake));
+	assert_int_equal(w->budget.bodies, 5);
+}
+
+static void the_size_of_a_picture_may_stand_far_behind_its_start(void **state)
+{
+	static const char head[] = "--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n";
+	static const char frame[] = "\xff\xc0\0\x0b\x08\0\x02\0\x03\x01\x11";
+	static const char tail[] = "\r\n--XX\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nx\r\n--XX--\r\n";
+	struct world *w = *state;
+	struct lp_buf form = { 0 };
+
+	lp_buf_add_text(&form, head);
+	lp_buf_add_text(&form, "\xff\xd8");
+	for (int i = 0; i < 4; i++) {
+		lp_buf_add(&form, "\xff\xe1\xff\xff", 4);
+		memset(lp_buf_room(&form, 65533), 'x', 65533);
+		lp_buf_grew(&form, 65533);
+	}
+	lp_buf_add(&form, frame, sizeof(frame) - 1);
+	lp_buf_add_text(&form, tail);
+	send_form(w, lp_buf_span(&form).at, form.len);
+	lp_buf_clear(&form);
+	assert_true(lp_intake_done(w->intake));
+	assert_int_equal(lp_intake_request(w->intake)->units, 6);
 }
 
 static void a_large_file_goes_to_the_disk_and_not_into_memory(void **state)
@@ -360,6 +438,11 @@ int main(void)
 		T(a_form_that_ends_early_is_refused),
 		T(a_form_without_its_file_is_refused),
 		T(a_text_field_without_end_is_refused),
+		T(a_number_of_a_form_is_short),
+		T(a_body_is_counted_as_long_as_the_job_runs),
+		T(a_body_that_the_memory_does_not_hold_is_refused_for_now),
+		T(fields_of_a_form_count_as_well),
+		T(the_size_of_a_picture_may_stand_far_behind_its_start),
 		T(a_large_file_goes_to_the_disk_and_not_into_memory),
 		T(a_file_beyond_the_budget_is_refused),
 		T(a_client_that_leaves_is_forgotten),
