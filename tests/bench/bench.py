@@ -42,11 +42,6 @@ def say(name, value, unit):
     print(f"{name} {value:.4g} {unit}" if value < 1e4 else f"{name} {value:.0f} {unit}", flush=True)
 
 
-def ratio(name, what, found):
-    if "lpd" in found and "nginx" in found:
-        say(name, found["lpd"][what] / found["nginx"][what], "x")
-
-
 def load_figures(name, pairs, pipeline, clients, folder):
     found = rounds(pairs, pipeline, clients, SECONDS, folder)
     ratios = found.pop("ratio", {})
@@ -105,7 +100,8 @@ def slow(folder):
 
 
 def relay(folder):
-    """an answer of 50 MB: bytes a second, and what it costs in processor and memory"""
+    """an answer of 50 MB, lpd and nginx in turns: bytes a second, what it costs in processor and memory, and the loop's
+    longest turn and step in the quietest of the runs"""
     size = 50 * 1024 * 1024
 
     def once(pair, pipeline):
@@ -118,26 +114,33 @@ def relay(folder):
             raise RuntimeError(f"{pair.name}: {length} bytes of {size} came")
         return length / seconds / 1e6
 
+    def measured(pair, pipeline):
+        pids = sum(pair.hops.values(), [])
+        before = cpu(pids)
+        figures_there = {"bytes": once(pair, pipeline), "cpu": (cpu(pids) - before) * 1e3}
+        for hop, found in longest(pair).items() if pair.name == "lpd" else ():
+            figures_there |= {f"{hop}.longest_{what}": ms for what, ms in found.items()}
+        return figures_there
+
     def work(pairs, _):
         for pipeline in ("llm", "text-to-image"):
-            found = {}
             for pair in pairs:
-                pids = sum(pair.hops.values(), [])
                 once(pair, pipeline)
-                forget_peak(pids)
-                if pair.name == "lpd":
-                    longest(pair)
-                before = cpu(pids)
-                found[pair.name] = {"bytes": statistics.median(once(pair, pipeline) for _ in range(5))}
-                found[pair.name]["cpu"] = (cpu(pids) - before) / 5 * 1e3
-                say(f"relay.{pipeline}.{pair.name}.bytes", found[pair.name]["bytes"], "MB/s")
-                say(f"relay.{pipeline}.{pair.name}.cpu", found[pair.name]["cpu"], "ms/job")
-                for hop, found_there in longest(pair).items() if pair.name == "lpd" else ():
-                    for what, ms in found_there.items():
-                        say(f"relay.{pipeline}.lpd.{hop}.longest_{what}", ms, "ms")
+                forget_peak(sum(pair.hops.values(), []))
+            runs = {pair.name: [] for pair in pairs}
+            for _ in range(7):
+                for pair in pairs:
+                    runs[pair.name].append(measured(pair, pipeline))
+            for pair in pairs:
+                for what in runs[pair.name][0]:
+                    of = min if "longest" in what else statistics.median
+                    unit = {"bytes": "MB/s", "cpu": "ms/job"}.get(what, "ms")
+                    say(f"relay.{pipeline}.{pair.name}.{what}", of(run[what] for run in runs[pair.name]), unit)
                 for hop, hop_pids in pair.hops.items():
                     say(f"relay.{pipeline}.{pair.name}.{hop}.peak", peak(hop_pids) / 1024, "MB")
-            ratio(f"relay.{pipeline}.bytes_vs_nginx", "bytes", found)
+            if len(pairs) == 2:
+                say(f"relay.{pipeline}.bytes_vs_nginx", statistics.median(
+                    ours["bytes"] / theirs["bytes"] for ours, theirs in zip(runs["lpd"], runs["nginx"])), "x")
     with_pairs(folder, work, size=size)
 
 
