@@ -1,8 +1,8 @@
 /* io/conn - a byte stream with or without TLS, the same to its user.
  *
  * uv_poll with our own read/SSL_read on the descriptor; output gathers in one buffer and is flushed once
- * per turn (lp_before_sleep), so that small answers share a record and a system call.  Callbacks run from
- * the loop's poll; a user may call anything but lp_loop_run inside them, lp_conn_close included.
+ * for several sockets or rows (lp_before_sleep), so that small answers share a record and a system call.
+ * Callbacks run from the loop's poll; a user may call anything but lp_loop_run inside them, lp_conn_close included.
  * Traps kept here: a paused TLS reader that resumes reads what OpenSSL already holds first; descriptors are
  * un-polled before they are closed; EMFILE; half-closed peers. */
 #ifndef LPD_IO_CONN_H

@@ -1,4 +1,4 @@
-/* io/http2 - what both sides of HTTP/2 share: an nghttp2 session on a conn, one flush per turn, heads in and
+/* io/http2 - what both sides of HTTP/2 share: an nghttp2 session on a conn, one flush for many, heads in and
  * out, bodies out.  Private to io/port.
  *
  * nghttp2 is not re-entrant: mem_recv and mem_send run only in lp_h2_receive and in the flush, never inside
