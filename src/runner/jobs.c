@@ -1,5 +1,7 @@
 #include "jobs.h"
 
+#include <string.h>
+
 #include <lpd/base/mem.h>
 #include <lpd/io/pool.h>
 
@@ -55,6 +57,23 @@ void lp_job_free(struct lp_job **job)
 	lp_buf_clear(&(*job)->json);
 	lp_scope_close(&scope);		/* the job is in it */
 	*job = NULL;
+}
+
+void lp_job_streams(struct lp_job *job, size_t room)
+{
+	job->events = lp_new_array(job->scope, char, room);
+	job->events_room = room;
+}
+
+/* The bytes are written before the count that the loop reads says so. */
+void lp_job_emit(struct lp_job *job, struct lp_span bytes)
+{
+	size_t at = atomic_load_explicit(&job->told, memory_order_relaxed);
+
+	if (bytes.len > job->events_room - at)
+		return;
+	memcpy(job->events + at, bytes.at, bytes.len);
+	atomic_store_explicit(&job->told, at + bytes.len, memory_order_release);
 }
 
 /* In the thread: nothing but the job and the studio is touched. */

@@ -23,7 +23,12 @@ struct lp_job {
 	struct lp_ask ask;
 	int w, h, images;		/* of pictures */
 	uint64_t seed;
+	int64_t created;		/* seconds since 1970 */
 	struct lp_stop stop;
+	/* An answer in events: one thread writes at the end, the loop reads up to `told`.  NULL: a whole answer. */
+	char *events;
+	size_t events_room;
+	atomic_size_t told;
 	/* The result, once told: */
 	enum lp_code code;
 	struct lp_err err;
@@ -52,6 +57,11 @@ struct lp_jobs *lp_jobs_open(struct lp_scope *scope, const struct lp_jobs_want *
 void lp_jobs_use(struct lp_jobs *jobs, const struct lp_studio *studio);
 bool lp_jobs_idle(const struct lp_jobs *jobs);
 int lp_jobs_count(const struct lp_jobs *jobs);		/* running and waiting */
+
+/* The answer comes in events, of so many bytes altogether at most.  Before the job is added. */
+void lp_job_streams(struct lp_job *job, size_t room);
+/* In the thread that works: whole events; what has no room any more is left out. */
+void lp_job_emit(struct lp_job *job, struct lp_span bytes);
 
 struct lp_job *lp_job_new(void);
 void lp_job_free(struct lp_job **job);			/* of one that was not added */

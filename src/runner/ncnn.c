@@ -4,6 +4,7 @@
 
 #include <lpd/base/scope.h>
 
+#include "nn.h"
 #include "onnx_write.h"
 
 #define MAGIC "7767517"
@@ -174,20 +175,6 @@ static float *raw_floats(struct convert *c, size_t n)
 	return v;
 }
 
-static float half(uint16_t h)
-{
-	uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, part = h & 0x3ff, bits;
-	float f;
-
-	if (exponent == 0) {			/* zero and what lies below the smallest normal number */
-		f = (float)part * 0x1p-24f;
-		return sign ? -f : f;
-	}
-	bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | part << 13;
-	memcpy(&f, &bits, sizeof f);
-	return f;
-}
-
 /* Weights with a tag before them: half precision, padded to four bytes, or floats. */
 static float *tagged_floats(struct convert *c, size_t n)
 {
@@ -207,7 +194,7 @@ static float *tagged_floats(struct convert *c, size_t n)
 		uint16_t h;
 
 		memcpy(&h, c->weights.at + 2 * i, sizeof h);
-		v[i] = half(h);
+		v[i] = lp_half(h);
 	}
 	c->weights = lp_span_skip(c->weights, (n * 2 + 3) / 4 * 4);
 	return v;

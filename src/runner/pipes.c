@@ -6,6 +6,7 @@
 #define JSON_BODY (1 << 20)
 #define TEXT_ROOM (2 << 20)	/* of a form beside its file */
 #define PICTURE_BODY ((int64_t)LP_PICTURE_BYTES + TEXT_ROOM)
+#define SOUND_BODY ((int64_t)(50 << 20) + TEXT_ROOM)	/* ai-runner takes so much */
 #define BIT(field) LP_ASK_BIT(LP_ASK_##field)
 
 static const struct lp_pipe pipes[] = {
@@ -47,6 +48,16 @@ static const struct lp_pipe pipes[] = {
 		.work = lp_work_upscale,
 	},
 	{
+		.name = "audio-to-text",
+		.failed = "Audio-to-text pipeline error.",
+		.shape = { .form = true, .file = "audio", .takes = BIT(MODEL) | BIT(TIMESTAMPS) | BIT(METADATA) },
+		.body_limit = SOUND_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.check = lp_check_hear,
+		.work = lp_work_hear,
+	},
+	{
 		.name = "segment-anything-2",
 		.failed = "Segment-anything-2 pipeline error.",
 		.shape = { .form = true, .file = "image",
@@ -56,6 +67,18 @@ static const struct lp_pipe pipes[] = {
 		.model = LP_ASK_MODEL,
 		.spoken = LP_ASK_FIELDS,
 		.work = lp_work_segment,
+	},
+	{
+		.name = "llm",
+		.failed = "Internal server error during LLM processing.",
+		.shape = { .takes = BIT(CHAT_MODEL) | BIT(MESSAGES) | BIT(MAX_TOKENS) | BIT(STREAM) | BIT(TEMPERATURE) | BIT(TOP_P) |
+				    BIT(TOP_K),
+			   .needs = BIT(MESSAGES) },
+		.body_limit = JSON_BODY,
+		.model = LP_ASK_CHAT_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.check = lp_check_chat,
+		.work = lp_work_chat,
 	},
 	{
 		.name = "image-to-text",

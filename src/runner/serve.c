@@ -31,6 +31,8 @@ struct intake {
 	const struct lp_pipe *pipe;
 	struct lp_buf body;
 	struct lp_job *job;		/* NULL: not there yet, or told */
+	struct lp_timer look;		/* for events of a job that works */
+	size_t passed;			/* bytes of its events */
 	bool replied;
 };
 
@@ -286,11 +288,62 @@ static void check(struct intake *in, struct lp_job *job, struct lp_denial *d)
 		lp_deny(d, 503, "the runner is going down");
 }
 
+/* ---- an answer in events ---- */
+
+#define LOOK 15000		/* microseconds between two looks for events */
+
+static void begin_events(struct intake *in)
+{
+	const struct lp_header headers[2] = {
+		{ .name = LP_SPAN("content-type"), .value = LP_SPAN("text/event-stream") },
+		{ .name = LP_SPAN("cache-control"), .value = LP_SPAN("no-cache") },
+	};
+
+	in->replied = true;
+	lp_reply_head(in->ex, 200, -1, headers, 2);
+}
+
+static void pass_events(struct intake *in, struct lp_job *job)
+{
+	size_t told = atomic_load_explicit(&job->told, memory_order_acquire);
+
+	if (told == in->passed)
+		return;
+	if (!in->replied)
+		begin_events(in);
+	lp_reply_write(in->ex, lp_span_of(job->events + in->passed, told - in->passed));
+	in->passed = told;
+}
+
+static void on_look(void *self)
+{
+	struct intake *in = self;
+
+	if (!in->job || in->serve->stopping)
+		return;
+	pass_events(in, in->job);
+	lp_timer_set(&in->look, in->serve->want.loop, LOOK);
+}
+
+/* A fault after the first event can only be told as one more event, and by [DONE] not coming. */
+static void end_events(struct intake *in, struct lp_job *job)
+{
+	pass_events(in, job);
+	if (job->code != LP_OK)
+		lp_reply_write(in->ex, LP_SPAN("data: {\"error\":\"Internal server error during LLM processing.\"}\n\n"));
+	lp_reply_end(in->ex);
+}
+
 static void on_job_done(void *self, struct lp_job *job)
 {
 	struct intake *in = self;
 
 	in->job = NULL;
+	lp_timer_clear(&in->look);
+	if (job->events && (job->code == LP_OK || in->passed)) {
+		end_events(in, job);
+		return;
+	}
 	if (job->code != LP_OK) {
 		reply_err(in, &job->err);
 		return;
@@ -311,12 +364,15 @@ static void take(struct intake *in)
 
 	lp_buf_clear(&in->body);
 	job->pipe = in->pipe;
+	job->created = lp_wall(in->serve->want.loop) / 1000000;
 	lp_ask_read(job->scope, &job->ask, &in->pipe->shape, of, &d);
 	check(in, job, &d);
 	job->on_done = on_job_done;
 	job->self = in;
 	if (d.status == 0 && lp_jobs_add(in->serve->jobs, job)) {
 		in->job = job;
+		if (job->events)
+			lp_timer_set(&in->look, in->serve->want.loop, LOOK);
 		return;
 	}
 	if (d.status == 0)
@@ -330,7 +386,8 @@ static void on_event(void *self)
 	struct intake *in = self;
 
 	if (lp_exchange_gone(in->ex)) {
-		if (in->job)
+		lp_timer_clear(&in->look);
+		if (in->job && !in->serve->stopping)	/* lp_jobs_stop has let go of all */
 			lp_job_abandon(in->job);
 		in->job = NULL;
 		in->replied = true;
@@ -353,9 +410,12 @@ static void on_event(void *self)
 	}
 }
 
-static void free_body(void *arg)
+static void end_intake(void *arg)
 {
-	lp_buf_clear(arg);
+	struct intake *in = arg;
+
+	lp_timer_clear(&in->look);
+	lp_buf_clear(&in->body);
 }
 
 /* A route's self: which server, which pipeline. */
@@ -372,7 +432,9 @@ static void on_post(void *self, struct lp_exchange *ex)
 	in->serve = door->serve;
 	in->ex = ex;
 	in->pipe = door->pipe;
-	lp_defer(lp_exchange_scope(ex), free_body, &in->body);
+	in->look.fire = on_look;
+	in->look.self = in;
+	lp_defer(lp_exchange_scope(ex), end_intake, in);
 	lp_exchange_watch(ex, on_event, in);
 }
 

@@ -14,7 +14,9 @@
 #include "paint.h"
 #include "resize.h"
 #include "restyle.h"
+#include "smollm.h"
 #include "speak.h"
+#include "whisper.h"
 
 #define OFFERS 32
 #define DIRECT 1088		/* a longer side is composed at half the size and enlarged */
@@ -168,6 +170,38 @@ static void offer_describer(struct lp_studio *s, struct lp_offer *offer)
 		offer->why = lp_fmt(s->scope, "text in pictures is not read: %s", wants_package(s, tesseract));
 }
 
+static void offer_ears(struct lp_studio *s, struct lp_offer *offer)
+{
+	struct lp_scope *tmp = lp_scope_open(NULL, "load");
+	struct lp_err e = { .code = LP_OK };
+	struct lp_span model, words;
+	enum lp_code code = lp_catalog_read(tmp, &model, offer->row, s->folder, &e);
+
+	offer->engine = "plain C";
+	if (code == LP_OK)
+		code = lp_catalog_read(tmp, &words, lp_catalog_find(lp_span(offer->row->needs[0])), s->folder, &e);
+	if (code == LP_OK)
+		code = lp_whisper_open(s->scope, &offer->whisper, model, words, &e);
+	offer->ready = code == LP_OK;
+	if (!offer->ready)
+		offer->why = lp_strdup(s->scope, lp_span(e.words));
+	lp_scope_close(&tmp);
+}
+
+static void offer_mind(struct lp_studio *s, struct lp_offer *offer)
+{
+	struct lp_err e = { .code = LP_OK };
+	struct lp_span model;
+	enum lp_code code = lp_catalog_read(s->scope, &model, offer->row, s->folder, &e);
+
+	offer->engine = "plain C";
+	if (code == LP_OK)
+		code = lp_smollm_open(s->scope, &offer->smollm, model, &e);
+	offer->ready = code == LP_OK;
+	if (!offer->ready)
+		offer->why = lp_strdup(s->scope, lp_span(e.words));
+}
+
 static const struct {
 	const char *pipeline;
 	void (*offer)(struct lp_studio *s, struct lp_offer *offer);
@@ -178,6 +212,8 @@ static const struct {
 	{ "text-to-speech", offer_voice },
 	{ "segment-anything-2", offer_cutter },
 	{ "image-to-text", offer_describer },
+	{ "audio-to-text", offer_ears },
+	{ "llm", offer_mind },
 };
 
 static void offer_row(struct lp_studio *s, const struct lp_model_row *row)

@@ -32,6 +32,8 @@ struct lp_offer {
 	struct lp_voice *voice;
 	struct lp_reader *reader;
 	struct lp_names *names;
+	struct lp_whisper *whisper;
+	struct lp_smollm *smollm;
 };
 
 int lp_studio_offers(const struct lp_studio *studio, const struct lp_offer **out);

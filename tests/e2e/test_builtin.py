@@ -177,6 +177,44 @@ def a_picture_is_named_and_its_text_is_read(nodes):
     assert status == 200 and body["text"].startswith("a photo of a"), (status, body)
 
 
+def a_spoken_sentence_is_written_down_again(nodes):
+    nodes.need("builtin/flite-rms")
+    nodes.need("builtin/whisper-tiny.en")
+    speech = nodes.speech("The quick brown fox jumps over the lazy dog.", "builtin/flite-rms")
+
+    def write_down(**more):
+        status, body = nodes.form("/audio-to-text", {"model_id": "builtin/whisper-tiny.en", **more}, {"audio": speech})
+        if status == 404 and "not served" in body["error"]["message"]:
+            raise Missing(body["error"]["message"])
+        assert status == 200, (status, body)
+        return body
+    body = write_down()
+    heard = "".join(letter for letter in body["text"].lower() if letter.isalpha() or letter == " ").split()
+    said = "the quick brown fox jumps over the lazy dog".split()
+    assert sum(a == b for a, b in zip(heard, said)) >= 7, body
+    begin, end = body["chunks"][0]["timestamp"]
+    assert 0 <= begin < end <= 6, body
+    assert len(write_down(return_timestamps="word")["chunks"]) == len(heard)
+    assert write_down(return_timestamps="false")["chunks"] == []
+
+
+def a_question_is_answered_whole_and_in_events(nodes):
+    nodes.need("builtin/smollm2-135m")
+    want = {"model": "builtin/smollm2-135m", "messages": [{"role": "user", "content": "What is the capital of France?"}],
+            "max_tokens": 32, "temperature": 0.0}
+    status, whole = nodes.post("/llm", {**want, "stream": False})
+    assert status == 200 and "Paris" in whole["choices"][0]["message"]["content"], (status, whole)
+    assert whole["choices"][0]["finish_reason"] == "stop" and whole["usage"]["completion_tokens"] > 0, whole
+    status, headers, events = ask(nodes.pair.url + "/llm", {**want, "stream": True}, timeout=120)
+    assert status == 200 and headers["Content-Type"].startswith("text/event-stream"), (status, events)
+    lines = [line[6:] for line in events.decode().splitlines() if line.startswith("data: ") and "[DONE]" not in line]
+    pieces = [json.loads(line) for line in lines]
+    assert len(pieces) > 3, events
+    text = "".join(piece["choices"][0]["delta"].get("content") or "" for piece in pieces)
+    assert text == whole["choices"][0]["message"]["content"], (text, whole)
+    assert pieces[-1]["choices"][0]["finish_reason"] == "stop", pieces[-1]
+
+
 def main():
     models = pathlib.Path(os.environ.get("LP_DATA_DIR") or "~/.lpd").expanduser() / "models"
     tests = [test for test in globals().values() if getattr(test, "__code__", None) and

@@ -365,6 +365,28 @@ static void speech_is_a_wave_file_or_says_what_is_missing(void **state)
 	assert_int_equal(speak(f, "{\"text\":7}").status, 422);
 }
 
+static void what_is_not_fetched_says_how_to_fetch_it(void **state)
+{
+	struct fixture *f = *state;
+	const char *head = "POST /llm HTTP/1.1\r\nContent-Type: application/json";
+	struct answer a = call(f, head, LP_SPAN("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"));
+
+	assert_int_equal(a.status, 503);
+	assert_true(lp_span_find(a.body, LP_SPAN("lpd models fetch builtin/smollm2-135m")) >= 0);
+	assert_true(lp_span_find(a.head, LP_SPAN("retry-after")) >= 0);
+	a = call(f, head, LP_SPAN("{\"messages\":\"x\"}"));
+	assert_int_equal(a.status, 422);
+	assert_true(lp_span_find(a.body, LP_SPAN("\"list_type\"")) >= 0);
+	assert_int_equal(call(f, head, LP_SPAN("{}")).status, 422);
+	a = call(f, "POST /audio-to-text HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b",
+		 LP_SPAN("--b\r\nContent-Disposition: form-data; name=\"audio\"; filename=\"a.wav\"\r\n\r\nx\r\n--b--\r\n"));
+	assert_int_equal(a.status, 503);
+	assert_true(lp_span_find(a.body, LP_SPAN("lpd models fetch builtin/whisper-tiny.en")) >= 0);
+	a = call(f, "POST /segment-anything-2 HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b", form(f, LP_SPAN("x"), ""));
+	assert_int_equal(a.status, 503);
+	assert_true(lp_span_find(a.body, LP_SPAN("lpd models fetch")) >= 0);
+}
+
 static void a_token_is_wanted_when_one_is_set(void **state)
 {
 	struct fixture *f = *state;
@@ -523,6 +545,7 @@ int main(void)
 		TEST(a_picture_is_enlarged_and_what_is_none_is_refused),
 		TEST(a_picture_is_painted_anew_and_keeps_its_size),
 		TEST(speech_is_a_wave_file_or_says_what_is_missing),
+		TEST(what_is_not_fetched_says_how_to_fetch_it),
 		TEST(a_token_is_wanted_when_one_is_set),
 		TEST(health_answers_while_it_works_and_work_stops_when_the_client_goes),
 		TEST(too_many_waiting_jobs_are_refused),
