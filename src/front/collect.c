@@ -195,6 +195,7 @@ static enum lp_code resolve(struct lp_collect *c, struct lp_scope *scope, const 
 		return lp_fail(e, LP_BAD_PEER, "the answer points to something that is no URL");
 	if (!may_fetch(c, url))
 		return lp_fail(e, LP_BAD_PEER, "the answer points to another host, %.*s:%u", LP_ARG(url->host), url->port);
+	url->outside = c->want.base->outside && lp_span_eq(url->host, c->want.base->host);
 	return LP_OK;
 }
 

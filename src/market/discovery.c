@@ -17,7 +17,7 @@
 #include <lpd/base/mem.h>
 #include <lpd/io/grpc.h>
 #include <lpd/io/timer.h>
-#include <lpd/market/reach.h>
+#include <lpd/io/reach.h>
 #include <lpd/market/refusal.h>
 
 #define APART (200 * LP_MSEC)		/* two questions to one row, at least */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <lpd/base/json.h>
-#include <lpd/market/reach.h>
+#include <lpd/io/reach.h>
 
 struct lp_admin {
 	struct lp_node *node;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <lpd/base/map.h>
+#include <lpd/io/reach.h>
 #include <lpd/market/segment.h>
 
 #define KEPT 4096	/* credentials kept; beyond that all are made anew as they are needed */
@@ -92,6 +93,17 @@ static struct lp_span segment_of(struct lp_scope *scope, const struct lp_gateway
 	return kept;
 }
 
+/* A name of its choice, given by one that we know by a public address, must not lead inside: discovery has judged how
+ * it is written, the client looks at where it leads. */
+static bool must_be_outside(struct lp_scope *scope, struct lp_span asked_at, const struct lp_url *named)
+{
+	struct lp_url asked;
+
+	if (lp_url_parse(scope, &asked, asked_at, NULL) != LP_OK)
+		return true;
+	return lp_reach_of(&asked) == LP_REACH_PUBLIC && !lp_span_eq(asked.host, named->host);
+}
+
 /* The route is <transcoder>/<pipeline>, a path of the transcoder kept as prefix (network-protocol 5.1). */
 static enum lp_code credential_make(struct credential **out, const struct lp_gateway_job *j,
 				    const struct lp_orch_info *info, struct lp_err *e)
@@ -106,6 +118,7 @@ static enum lp_code credential_make(struct credential **out, const struct lp_gat
 		lp_scope_close(&scope);
 		return lp_fail(e, LP_BAD_PEER, "the orchestrator's address for jobs cannot be used");
 	}
+	base.outside = must_be_outside(scope, lp_orch_address(j->at.orch), &base);
 	lp_url_join(scope, &c->url, &base, lp_span(j->pipeline->name));
 	c->token = lp_span_dup(scope, info->auth_token.token);
 	c->headers[AUTHORIZATION] = (struct lp_header){

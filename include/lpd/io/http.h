@@ -34,6 +34,7 @@ struct lp_url {
 	uint16_t port;
 	struct lp_span path;		/* begins with '/', query included; "/" when empty */
 	struct lp_span text;		/* the whole in one normal form: "https://[::1]:8935" + path */
+	bool outside;			/* a name must not lead to this machine or its network (io/reach); not parsed */
 };
 
 /* Schemes http, https, and unix:/path.  No user info, no fragment, at most 8 KiB.  LP_BAD_REQUEST. */

@@ -387,7 +387,11 @@ static const struct lp_addrs *addresses(struct pool *pool)
 		dial_failed(pool, words);
 	else if (!addrs)
 		lp_resolver_ask(client->resolver, pool->url.host, &pool->ask);
-	return addrs;
+	else if (pool->url.outside && !lp_addrs_outside(addrs))
+		dial_failed(pool, "the name leads to this machine or its network");
+	else
+		return addrs;
+	return NULL;
 }
 
 static void dial(struct pool *pool)
@@ -477,7 +481,7 @@ static struct lp_span make_key(char key[KEY_MAX], enum kind kind, const struct l
 	size_t len = name.len < KEY_MAX - 4 ? name.len : KEY_MAX - 4;
 
 	key[0] = (char)kind;
-	key[1] = url->tls ? 's' : url->unix_path ? 'u' : 'p';
+	key[1] = (char)((url->tls ? 's' : url->unix_path ? 'u' : 'p') - (url->outside ? 'a' - 'A' : 0));
 	key[2] = (char)(url->port >> 8);
 	key[3] = (char)(url->port & 0xff);
 	memcpy(key + 4, name.at, len);
@@ -513,7 +517,7 @@ static struct pool *pool_new(struct lp_client *client, enum kind kind, const str
 	memcpy(pool->text, name.at, name.len);
 	pool->client = client;
 	pool->kind = kind;
-	pool->url = (struct lp_url){ .tls = url->tls, .port = url->port };
+	pool->url = (struct lp_url){ .tls = url->tls, .port = url->port, .outside = url->outside };
 	if (url->unix_path)
 		pool->url.unix_path = pool->text;
 	else

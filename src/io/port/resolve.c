@@ -6,6 +6,7 @@
 #include <lpd/base/map.h>
 #include <lpd/base/mem.h>
 #include <lpd/io/pool.h>
+#include <lpd/io/reach.h>
 
 #include "resolve.h"
 
@@ -60,6 +61,19 @@ bool lp_addr_of_literal(struct lp_addr *to, struct lp_span host)
 		return true;
 	}
 	return false;
+}
+
+bool lp_addrs_outside(const struct lp_addrs *addrs)
+{
+	for (int i = 0; i < addrs->n; i++) {
+		const struct lp_addr *a = &addrs->at[i];
+		enum lp_reach reach = a->sock.any.sa_family == AF_INET ?
+			lp_reach_of_bytes(&a->sock.in.sin_addr, 4) : lp_reach_of_bytes(&a->sock.in6.sin6_addr, 16);
+
+		if (reach != LP_REACH_PUBLIC)
+			return false;
+	}
+	return true;
 }
 
 /* ---- in a thread ---- */

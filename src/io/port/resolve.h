@@ -29,6 +29,8 @@ struct lp_addrs {
 	struct lp_addr at[LP_ADDRS_MAX];
 };
 
+bool lp_addrs_outside(const struct lp_addrs *addrs);	/* all of them are public */
+
 struct lp_resolver;
 
 /* One who waits for a name; the caller's, zeroed at first. */

@@ -428,6 +428,18 @@ static void a_name_is_looked_up(void **state)
 	finish_all(f);
 }
 
+static void a_name_that_must_lead_outside_does_not_lead_here(void **state)
+{
+	struct fixture *f = *state;
+
+	open_pair(f, true);
+	set_url(f, "https://localhost:%u/", f->url.port);
+	start(f);
+	finish_all(f);
+	f->url.outside = true;		/* nor is the connection used that is open for others */
+	expect_failed(f, start(f), LP_CONNECT, "leads to this machine");
+}
+
 static void an_unknown_name_is_a_failure_to_connect(void **state)
 {
 	struct fixture *f = *state;
@@ -591,6 +603,7 @@ int main(void)
 		TEST(a_peer_that_never_shakes_hands_runs_into_connect_time),
 		TEST(https_without_tls_is_a_matter_of_configuration),
 		TEST(a_name_is_looked_up),
+		TEST(a_name_that_must_lead_outside_does_not_lead_here),
 		TEST(an_unknown_name_is_a_failure_to_connect),
 		TEST(a_unix_socket_is_a_peer_like_others),
 		TEST(closing_a_waiting_call_is_clean_in_any_state),

@@ -155,6 +155,29 @@ static void assert_has(const char *text, const char *what)
 		fail_msg("\"%s\" is not in: %s", what, text);
 }
 
+/* ---- the door ---- */
+
+static void jobs_beyond_maxJobs_are_refused_before_their_body_is_read(void **state)
+{
+	static const char *const more[] = { "-maxJobs", "1", NULL };
+	struct world *w = *state;
+	struct asker second = { 0 };
+
+	w->a.delay = LP_NEVER;
+	fake_orch_open(&w->a, w->real.scope, w->real.loop);
+	gateway(w, w->a.uri, more);
+	ask(&w->asker, w->real.scope, w->client, w->base, &(struct asker_want){ .path = "/llm", .body = LLM });
+	while (!w->a.jobs)
+		real_loop_run_for(&w->real, LP_MSEC);
+	ask(&second, w->real.scope, w->client, w->base, &(struct asker_want){ .path = "/llm", .body = "{ no JSON" });
+	real_loop_run_until(&w->real, &second.done);
+	assert_int_equal(second.status, 503);
+	assert_has(asker_text(&second), "carries 1 jobs already");
+	assert_true(second.retry_after[0] != 0);
+	assert_int_equal(w->node->jobs, 1);
+	asker_leave(&second);
+}
+
 /* ---- the way of a job ---- */
 
 static void an_answer_of_the_model_comes_back_without_nulls(void **state)
@@ -752,6 +775,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 	const struct CMUnitTest tests[] = {
+		T(jobs_beyond_maxJobs_are_refused_before_their_body_is_read),
 		T(an_answer_of_the_model_comes_back_without_nulls),
 		T(the_request_goes_out_as_the_network_has_it),
 		T(a_faulty_request_is_answered_without_asking_anybody),

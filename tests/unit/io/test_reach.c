@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include <lpd/market/reach.h>
+#include <lpd/io/reach.h>
 
 static int scope_open(void **state)
 {

@@ -1,4 +1,4 @@
-#include <lpd/market/reach.h>
+#include <lpd/io/reach.h>
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -36,19 +36,18 @@ static bool is_in(const struct in6_addr *address, const struct block *block)
 	return !rest || (address->s6_addr[whole] ^ first.s6_addr[whole]) >> (8 - rest) == 0;
 }
 
-/* Numbers that a resolver reads as an address are addresses: "127.1", "0x7f000001", "2130706433". */
-static bool read_address(struct in6_addr *to, const char *text)
+enum lp_reach lp_reach_of_bytes(const void *bytes, size_t len)
 {
 	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-	struct in_addr four;
+	struct in6_addr address;
 
-	if (inet_pton(AF_INET6, text, to) == 1)
-		return true;
-	if (!inet_aton(text, &four))
-		return false;
-	memcpy(to->s6_addr, mapped, sizeof(mapped));
-	memcpy(to->s6_addr + sizeof(mapped), &four, sizeof(four));
-	return true;
+	lp_assert(len == 4 || len == sizeof(address));
+	memcpy(address.s6_addr, mapped, sizeof(mapped));
+	memcpy(address.s6_addr + sizeof(address) - len, bytes, len);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++)
+		if (is_in(&address, &blocks[i]))
+			return blocks[i].reach;
+	return LP_REACH_PUBLIC;
 }
 
 static enum lp_reach of_name(struct lp_span name)
@@ -68,7 +67,8 @@ static enum lp_reach of_name(struct lp_span name)
 enum lp_reach lp_reach_of(const struct lp_url *url)
 {
 	struct lp_span host = url->host;
-	struct in6_addr address;
+	struct in6_addr six;
+	struct in_addr four;
 	char text[256];
 
 	if (url->unix_path || !host.len)
@@ -77,12 +77,10 @@ enum lp_reach lp_reach_of(const struct lp_url *url)
 		host.len--;
 	if (!lp_span_copy(text, sizeof(text), host))
 		return LP_REACH_PUBLIC;
-	if (!read_address(&address, text))
-		return of_name(host);
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++)
-		if (is_in(&address, &blocks[i]))
-			return blocks[i].reach;
-	return LP_REACH_PUBLIC;
+	if (inet_pton(AF_INET6, text, &six) == 1)
+		return lp_reach_of_bytes(&six, sizeof(six));
+	/* Numbers that a resolver reads as an address are addresses: "127.1", "0x7f000001", "2130706433". */
+	return inet_aton(text, &four) ? lp_reach_of_bytes(&four, sizeof(four)) : of_name(host);
 }
 
 bool lp_reach_may_name(const struct lp_url *asked, const struct lp_url *named)

@@ -1,9 +1,9 @@
-/* market/reach - from how far away a host can be reached, and whether an orchestrator may send our jobs there.
+/* io/reach - from how far away a host can be reached, and whether an orchestrator may send our jobs there.
  *
  * An orchestrator names the address for its jobs.  One that we know by a public address must not make us knock at
  * doors of our own machine or network, which are open to nobody but us (docs/decisions). */
-#ifndef LPD_MARKET_REACH_H
-#define LPD_MARKET_REACH_H
+#ifndef LPD_IO_REACH_H
+#define LPD_IO_REACH_H
 
 #include <lpd/io/http.h>
 
@@ -15,6 +15,7 @@ enum lp_reach {
 };
 
 enum lp_reach lp_reach_of(const struct lp_url *url);
+enum lp_reach lp_reach_of_bytes(const void *address, size_t len);	/* 4 or 16 bytes */
 /* asked: where the orchestrator was asked, which the operator chose. */
 bool lp_reach_may_name(const struct lp_url *asked, const struct lp_url *named);
 
