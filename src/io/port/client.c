@@ -8,12 +8,9 @@
 #include <openssl/ssl.h>
 
 #include <lpd/base/assert.h>
-#include <lpd/base/map.h>
 #include <lpd/base/mem.h>
-#include <lpd/io/timer.h>
 
-#include "dial.h"
-#include "wires.h"
+#include "client_peer.h"
 
 #define PER_PEER 64
 #define HANDSHAKES 4
@@ -26,225 +23,42 @@
 #define FORGET_AFTER (10 * LP_MIN)
 #define H2_GUESS 100			/* streams of a connection that is not open yet */
 
-enum kind {
-	AUTO = 'a',	/* TLS: ALPN decides */
-	H1 = '1',
-	H2 = '2',	/* plain, by prior knowledge */
-};
-
-struct lp_client {
-	struct lp_loop *loop;
-	struct lp_client_want want;
-	struct lp_resolver *resolver;
-	struct lp_map *pools;
-	struct lp_list dialing;		/* pools that want to dial, in turns */
-	struct lp_ready dial_row;
-	struct lp_timer dial_timer, sweep;
-	int64_t burst_at;		/* when the present burst of dials began, and how many it had */
-	int burst;
-	bool closing;
-};
-
-struct pool {
-	struct lp_client *client;
-	enum kind kind;
-	struct lp_url url;		/* of the peer; path unused; its text is below */
-	struct lp_list waiting;		/* calls */
-	struct lp_list slots;		/* connections, best first */
-	struct lp_list dials;
-	struct lp_link dialing;		/* in the client's row, when wanted > 0 */
-	int n_waiting, n_slots, n_dials;
-	int wanted;			/* connections to be opened besides */
-	bool known, speaks_h2;		/* what the last connection spoke */
-	bool saturated;			/* waiting calls have been told so */
-	bool again;			/* the addresses are fresh: a failure is no matter of old ones */
-	bool warm;			/* one connection is wanted ahead of need */
-	int streams;			/* of one h2 connection, as last seen */
-	void *session;			/* SSL_SESSION *, to resume */
-	struct lp_addrs *literal;	/* an address that needs no look-up; NULL: a name */
-	struct lp_ask ask;
-	struct lp_ready pump;
-	struct lp_timer rest;		/* after a dial that failed */
-	int64_t used_at;
-	char text[];			/* host or unix path, ended by a zero byte */
-};
-
-struct slot {				/* an open connection */
-	struct lp_link link;
-	struct pool *pool;
-	const struct lp_client_conn_ops *ops;
-	void *wire;
-	struct lp_conn *conn;		/* the wire's; looked at only while the wire takes calls */
-	bool h2;
-	bool used;			/* has carried a call */
-	bool has_session;
-	int64_t idle_since;		/* 0: busy */
-	struct lp_timer idle;
-};
-
-static void pump_soon(struct pool *pool);
-static void want_dials(struct pool *pool, int n);
-
-/* ---- slots ---- */
-
-static void count_conn(const struct lp_client *client, int64_t n)
-{
-	if (client->want.metrics)
-		lp_metric_add(client->want.metrics, LP_M_HTTP_CONNECTIONS, LP_LABELS("client"), n);
-}
-
-static void slot_free(struct slot *slot)
-{
-	lp_link_out(&slot->link);
-	lp_timer_clear(&slot->idle);
-	slot->pool->n_slots--;
-	count_conn(slot->pool->client, -1);
-	lp_mem_free(slot);
-}
-
-/* The timer is not touched per call: it looks when it rings. */
-static void idle_rang(void *self)
-{
-	struct slot *slot = self;
-	struct lp_client *client = slot->pool->client;
-
-	if (!slot->idle_since)
-		return;
-	int64_t left = slot->idle_since + client->want.idle_time - lp_mono(client->loop);
-	if (left > 0)
-		lp_timer_set(&slot->idle, client->loop, left);
-	else
-		slot->ops->retire(slot->wire);
-}
-
-static void now_idle(struct slot *slot)
-{
-	struct lp_client *client = slot->pool->client;
-
-	slot->idle_since = lp_mono(client->loop);
-	if (!lp_timer_is_set(&slot->idle))
-		lp_timer_set(&slot->idle, client->loop, client->want.idle_time);
-	if (slot->h2)
-		return;
-	/* The last used first, so that what a peak opened can grow old. */
-	lp_link_out(&slot->link);
-	lp_list_add_front(&slot->pool->slots, &slot->link);
-}
-
-static void on_change(void *self)
-{
-	struct slot *slot = self;
-	int active = slot->ops->active(slot->wire);
-
-	if (!active && !slot->idle_since)
-		now_idle(slot);
-	if (slot->h2 && slot->ops->free_slots(slot->wire))
-		slot->pool->streams = active + slot->ops->free_slots(slot->wire);
-	pump_soon(slot->pool);
-}
-
-static void on_closed(void *self)
-{
-	struct slot *slot = self;
-	struct pool *pool = slot->pool;
-
-	slot_free(slot);
-	pump_soon(pool);
-}
-
-/* Tickets of TLS 1.3 come after the handshake: by the second call they are there. */
-static void keep_session(struct slot *slot)
-{
-	struct pool *pool = slot->pool;
-
-	if (slot->has_session || !slot->used || !pool->url.tls)
-		return;
-	void *session = lp_conn_session(slot->conn);
-	slot->has_session = true;
-	if (!session)
-		return;
-	SSL_SESSION_free(pool->session);
-	pool->session = session;
-}
-
-static void slot_open(struct pool *pool, struct lp_conn *conn)
-{
-	struct lp_client *client = pool->client;
-	struct slot *slot = lp_mem_zeroed(1, sizeof(*slot));
-	struct lp_client_conn_want want = { client->loop, on_change, on_closed, slot };
-
-	slot->pool = pool;
-	slot->conn = conn;
-	slot->h2 = pool->speaks_h2;
-	slot->ops = slot->h2 ? &lp_http2_client_ops : &lp_http1_client_ops;
-	slot->idle = (struct lp_timer){ .fire = idle_rang, .self = slot };
-	lp_list_add(&pool->slots, &slot->link);
-	pool->n_slots++;
-	count_conn(client, 1);
-	slot->wire = slot->h2 ? lp_http2_client_open(&want, conn) : lp_http1_client_open(&want, conn);
-	now_idle(slot);
-}
+static void want_dials(struct lp_peer *pool, int n);
 
 /* ---- calls and slots meet ---- */
 
-/* A peer may be known to close what idles (a runner does after 5 s): the call says how old is too old. */
-static bool too_old(struct slot *slot, const struct lp_call *call)
-{
-	int64_t limit = lp_call_wire_request(call)->idle_retire;
-
-	if (!limit || !slot->used || !slot->idle_since)
-		return false;
-	if (lp_mono(slot->pool->client->loop) - slot->idle_since < limit)
-		return false;
-	slot->ops->retire(slot->wire);
-	return true;
-}
-
-static struct slot *pick(struct pool *pool, const struct lp_call *call)
+static struct lp_slot *pick(struct lp_peer *pool, const struct lp_call *call)
 {
 	bool fresh = lp_call_wire_wants_fresh(call);
 
-	lp_list_each(&pool->slots, slot, struct slot, link) {
+	lp_list_each(&pool->slots, slot, struct lp_slot, link) {
 		if (fresh && slot->used)
 			continue;
-		if (slot->ops->free_slots(slot->wire) > 0 && !too_old(slot, call))
+		if (slot->ops->free_slots(slot->wire) > 0 && !lp_slot_too_old(slot, call))
 			return slot;
 	}
 	return NULL;
 }
 
-static void take_from_waiting(struct pool *pool, struct lp_call *call)
+static void take_from_waiting(struct lp_peer *pool, struct lp_call *call)
 {
 	lp_link_out(lp_call_wire_link(call));
 	pool->n_waiting--;
 }
 
-static void give(struct slot *slot, struct lp_call *call)
-{
-	slot->pool->used_at = lp_mono(slot->pool->client->loop);
-	keep_session(slot);
-	if (slot->used && slot->idle_since)
-		lp_call_wire_on_idle(call);
-	slot->used = true;
-	slot->idle_since = 0;
-	slot->ops->start(slot->wire, call);
-	if (!slot->ops->active(slot->wire))
-		now_idle(slot);		/* the call could not even be written */
-}
-
 /* A gRPC call has met a TLS peer without h2. */
-static bool cannot_serve(const struct pool *pool, const struct lp_call *call)
+static bool cannot_serve(const struct lp_peer *pool, const struct lp_call *call)
 {
 	return pool->known && !pool->speaks_h2 && lp_call_wire_request(call)->h2_only;
 }
 
-static void serve_waiting(struct pool *pool)
+static void serve_waiting(struct lp_peer *pool)
 {
 	struct lp_link *at = pool->waiting.head.next;
 
 	while (at != &pool->waiting.head) {
 		struct lp_call *call = lp_call_wire_of_link(at);
-		struct slot *slot = NULL;
+		struct lp_slot *slot = NULL;
 
 		at = at->next;
 		if (cannot_serve(pool, call)) {
@@ -258,12 +72,12 @@ static void serve_waiting(struct pool *pool)
 		if (!slot)
 			return;
 		take_from_waiting(pool, call);
-		give(slot, call);
+		lp_slot_give(slot, call);
 	}
 }
 
 /* While no more connections may be opened, a call waits for a busy one, and its connect_time rests. */
-static void tell_saturated(struct pool *pool, bool saturated)
+static void tell_saturated(struct lp_peer *pool, bool saturated)
 {
 	if (pool->saturated == saturated)
 		return;
@@ -272,7 +86,7 @@ static void tell_saturated(struct pool *pool, bool saturated)
 		lp_call_wire_queued(lp_call_wire_of_link(at), saturated);
 }
 
-static void fail_waiting(struct pool *pool, enum lp_code why, const char *words)
+static void fail_waiting(struct lp_peer *pool, enum lp_code why, const char *words)
 {
 	while (!lp_list_empty(&pool->waiting)) {
 		struct lp_call *call = lp_call_wire_of_link(lp_list_first(&pool->waiting));
@@ -283,28 +97,28 @@ static void fail_waiting(struct pool *pool, enum lp_code why, const char *words)
 }
 
 /* How many calls one more connection would serve. */
-static int calls_per_conn(const struct pool *pool)
+static int calls_per_conn(const struct lp_peer *pool)
 {
-	if (pool->kind == H2 || (pool->known && pool->speaks_h2))
+	if (pool->kind == LP_PEER_H2 || (pool->known && pool->speaks_h2))
 		return pool->streams;
-	return pool->kind == H1 || pool->known ? 1 : WAITING_MAX;
+	return pool->kind == LP_PEER_H1 || pool->known ? 1 : WAITING_MAX;
 }
 
 /* How many connections there may be besides those that only finish what they have: no call may wait for one of
  * these.  A peer that says goodbye and does not go gets twice the limit at most. */
-static int may_open(const struct pool *pool)
+static int may_open(const struct lp_peer *pool)
 {
 	int max = pool->client->want.connections_per_peer;
 	int leaving = 0;
 
-	lp_list_each(&pool->slots, slot, struct slot, link)
+	lp_list_each(&pool->slots, slot, struct lp_slot, link)
 		leaving += slot->ops->leaving(slot->wire);
 	return max + (leaving < max ? leaving : max) - pool->n_slots - pool->n_dials;
 }
 
 static void pump(void *self)
 {
-	struct pool *pool = self;
+	struct lp_peer *pool = self;
 
 	serve_waiting(pool);
 	int room = may_open(pool);
@@ -320,7 +134,7 @@ static void pump(void *self)
 	tell_saturated(pool, pool->n_slots > 0 && room <= 0);
 }
 
-static void pump_soon(struct pool *pool)
+void lp_peer_pump(struct lp_peer *pool)
 {
 	lp_ready(pool->client->loop, &pool->pump);
 }
@@ -335,7 +149,7 @@ static void dial_soon(struct lp_client *client)
 		lp_ready(client->loop, &client->dial_row);
 }
 
-static void want_dials(struct pool *pool, int n)
+static void want_dials(struct lp_peer *pool, int n)
 {
 	pool->wanted = n;
 	if (!n) {
@@ -350,7 +164,7 @@ static void want_dials(struct pool *pool, int n)
 
 /* No address answers.  Calls that still have a connection to wait for go on waiting, and after a rest
  * another is dialled. */
-static void dial_failed(struct pool *pool, const char *words)
+static void dial_failed(struct lp_peer *pool, const char *words)
 {
 	if (pool->client->want.log)
 		lp_log_kv(pool->client->want.log, LP_DEBUG, "cannot connect", "peer", pool->text, "why", words, NULL);
@@ -365,17 +179,17 @@ static void dial_failed(struct pool *pool, const char *words)
 
 static void ask_done(void *self)
 {
-	struct pool *pool = self;
+	struct lp_peer *pool = self;
 	const char *words;
 
 	pool->again = true;
 	if (lp_resolver_find(pool->client->resolver, pool->url.host, &words) || !words)
-		pump_soon(pool);
+		lp_peer_pump(pool);
 	else
 		dial_failed(pool, words);
 }
 
-static const struct lp_addrs *addresses(struct pool *pool)
+static const struct lp_addrs *addresses(struct lp_peer *pool)
 {
 	struct lp_client *client = pool->client;
 	const char *words;
@@ -394,7 +208,7 @@ static const struct lp_addrs *addresses(struct pool *pool)
 	return NULL;
 }
 
-static void dial(struct pool *pool)
+static void dial(struct lp_peer *pool)
 {
 	struct lp_client *client = pool->client;
 	const struct lp_addrs *addrs = addresses(pool);
@@ -407,7 +221,7 @@ static void dial(struct pool *pool)
 		.port = pool->url.port,
 		.tls = pool->url.tls ? client->want.tls : NULL,
 		.server_name = pool->url.host,
-		.h1_only = pool->kind == H1,
+		.h1_only = pool->kind == LP_PEER_H1,
 		.session = pool->session,
 		.time = DIAL_TIME,
 		.on_done = dial_done,
@@ -431,7 +245,7 @@ static void dial_turn(void *self)
 		client->burst = 0;
 	}
 	while (client->burst < client->want.handshakes_per_turn && !lp_list_empty(&client->dialing)) {
-		struct pool *pool = LP_CONTAINER(lp_list_first(&client->dialing), struct pool, dialing);
+		struct lp_peer *pool = LP_CONTAINER(lp_list_first(&client->dialing), struct lp_peer, dialing);
 
 		lp_link_out(&pool->dialing);
 		dial(pool);
@@ -442,7 +256,7 @@ static void dial_turn(void *self)
 		lp_timer_set(&client->dial_timer, client->loop, PACE);
 }
 
-static void drop_session(struct pool *pool)
+static void drop_session(struct lp_peer *pool)
 {
 	SSL_SESSION_free(pool->session);
 	pool->session = NULL;
@@ -450,16 +264,16 @@ static void drop_session(struct pool *pool)
 
 static void dial_done(void *self, struct lp_dial *dialled, struct lp_conn *conn, const char *words)
 {
-	struct pool *pool = self;
+	struct lp_peer *pool = self;
 
 	(void)dialled;
 	pool->n_dials--;
 	if (conn) {
 		pool->again = false;
 		pool->known = true;
-		pool->speaks_h2 = pool->kind == H2 || (pool->kind == AUTO && lp_conn_alpn(conn) == LP_ALPN_H2);
+		pool->speaks_h2 = pool->kind == LP_PEER_H2 || (pool->kind == LP_PEER_AUTO && lp_conn_alpn(conn) == LP_ALPN_H2);
 		lp_timer_clear(&pool->rest);
-		slot_open(pool, conn);
+		lp_slot_open(pool, conn);
 	} else if (!pool->literal && !pool->again) {
 		pool->again = true;	/* the addresses were old: the peer may have moved */
 		lp_resolver_forget(pool->client->resolver, pool->url.host);
@@ -467,7 +281,7 @@ static void dial_done(void *self, struct lp_dial *dialled, struct lp_conn *conn,
 		drop_session(pool);
 		dial_failed(pool, words);
 	}
-	pump_soon(pool);
+	lp_peer_pump(pool);
 }
 
 /* ---- pools ---- */
@@ -475,7 +289,7 @@ static void dial_done(void *self, struct lp_dial *dialled, struct lp_conn *conn,
 #define KEY_MAX 300
 
 /* What makes two URLs the same peer. */
-static struct lp_span make_key(char key[KEY_MAX], enum kind kind, const struct lp_url *url)
+static struct lp_span make_key(char key[KEY_MAX], enum lp_peer_kind kind, const struct lp_url *url)
 {
 	struct lp_span name = url->unix_path ? lp_span(url->unix_path) : url->host;
 	size_t len = name.len < KEY_MAX - 4 ? name.len : KEY_MAX - 4;
@@ -493,7 +307,7 @@ static void rested(void *self)
 	pump(self);
 }
 
-static void read_literal(struct pool *pool)
+static void read_literal(struct lp_peer *pool)
 {
 	struct lp_addr addr = { .len = sizeof(addr.sock.un) };
 
@@ -509,10 +323,10 @@ static void read_literal(struct pool *pool)
 	pool->literal->n = 1;
 }
 
-static struct pool *pool_new(struct lp_client *client, enum kind kind, const struct lp_url *url)
+static struct lp_peer *pool_new(struct lp_client *client, enum lp_peer_kind kind, const struct lp_url *url)
 {
 	struct lp_span name = url->unix_path ? lp_span(url->unix_path) : url->host;
-	struct pool *pool = lp_mem_zeroed(1, sizeof(*pool) + name.len + 1);
+	struct lp_peer *pool = lp_mem_zeroed(1, sizeof(*pool) + name.len + 1);
 
 	memcpy(pool->text, name.at, name.len);
 	pool->client = client;
@@ -534,12 +348,12 @@ static struct pool *pool_new(struct lp_client *client, enum kind kind, const str
 	return pool;
 }
 
-static struct pool *pool_get(struct lp_client *client, const struct lp_url *url, bool h1_only, bool h2_only)
+static struct lp_peer *pool_get(struct lp_client *client, const struct lp_url *url, bool h1_only, bool h2_only)
 {
-	enum kind kind = h1_only ? H1 : url->tls ? AUTO : h2_only ? H2 : H1;
+	enum lp_peer_kind kind = h1_only ? LP_PEER_H1 : url->tls ? LP_PEER_AUTO : h2_only ? LP_PEER_H2 : LP_PEER_H1;
 	char bytes[KEY_MAX];
 	struct lp_span key = make_key(bytes, kind, url);
-	struct pool *pool = lp_map_find(client->pools, key);
+	struct lp_peer *pool = lp_map_find(client->pools, key);
 
 	if (pool)
 		return pool;
@@ -550,7 +364,7 @@ static struct pool *pool_get(struct lp_client *client, const struct lp_url *url,
 	return pool;
 }
 
-static void drop_dials(struct pool *pool, int64_t older_than)
+static void drop_dials(struct lp_peer *pool, int64_t older_than)
 {
 	struct lp_link *at = pool->dials.head.next;
 
@@ -565,13 +379,13 @@ static void drop_dials(struct pool *pool, int64_t older_than)
 	}
 }
 
-static void pool_free(struct pool *pool)
+static void pool_free(struct lp_peer *pool)
 {
 	fail_waiting(pool, LP_RESET, "the client is closed");
 	drop_dials(pool, INT64_MAX);
-	lp_list_each(&pool->slots, slot, struct slot, link) {
+	lp_list_each(&pool->slots, slot, struct lp_slot, link) {
 		slot->ops->close(slot->wire);
-		slot_free(slot);
+		lp_slot_free(slot);
 	}
 	lp_ask_cancel(&pool->ask);
 	lp_link_out(&pool->dialing);
@@ -592,7 +406,7 @@ static void sweep(void *self)
 	void *value;
 
 	while (lp_map_next(client->pools, &at, &key, &value)) {
-		struct pool *pool = value;
+		struct lp_peer *pool = value;
 		if (pool->n_waiting || pool->n_slots || pool->n_dials || pool->used_at > old)
 			continue;
 		lp_map_take(client->pools, key);
@@ -621,12 +435,12 @@ void lp_client_submit(struct lp_client *client, struct lp_call *call)
 		lp_call_wire_fail(call, LP_CONFIG, true, "https is not configured here");
 		return;
 	}
-	struct pool *pool = pool_get(client, request->url, request->h1_only, request->h2_only);
+	struct lp_peer *pool = pool_get(client, request->url, request->h1_only, request->h2_only);
 	*lp_call_wire_pool(call) = pool;
 	pool->used_at = lp_mono(client->loop);
-	struct slot *slot = pool->n_waiting || cannot_serve(pool, call) ? NULL : pick(pool, call);
+	struct lp_slot *slot = pool->n_waiting || cannot_serve(pool, call) ? NULL : pick(pool, call);
 	if (slot) {
-		give(slot, call);
+		lp_slot_give(slot, call);
 		return;
 	}
 	if (pool->n_waiting >= WAITING_MAX) {
@@ -637,12 +451,12 @@ void lp_client_submit(struct lp_client *client, struct lp_call *call)
 	pool->n_waiting++;
 	if (pool->saturated)
 		lp_call_wire_queued(call, true);
-	pump_soon(pool);
+	lp_peer_pump(pool);
 }
 
 void lp_client_withdraw(struct lp_client *client, struct lp_call *call)
 {
-	struct pool *pool = *lp_call_wire_pool(call);
+	struct lp_peer *pool = *lp_call_wire_pool(call);
 
 	take_from_waiting(pool, call);
 	if (pool->n_waiting)
@@ -653,10 +467,10 @@ void lp_client_withdraw(struct lp_client *client, struct lp_call *call)
 
 void lp_client_warm(struct lp_client *client, const struct lp_url *url)
 {
-	struct pool *pool = pool_get(client, url, false, false);
+	struct lp_peer *pool = pool_get(client, url, false, false);
 
 	pool->warm = true;
-	pump_soon(pool);
+	lp_peer_pump(pool);
 }
 
 static void close_client(void *arg)
