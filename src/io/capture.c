@@ -104,7 +104,7 @@ static void aborted(void *stream, enum lp_code why)
 	tell(c);
 }
 
-static const struct lp_exchange_wire wire = { consumed, head, data, end, room, aborted };
+static const struct lp_exchange_wire wire = { consumed, head, data, end, room, aborted, NULL };
 
 /* ---- the spool ---- */
 

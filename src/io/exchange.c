@@ -23,6 +23,7 @@ struct lp_exchange {
 	int64_t length, limit, received;
 	int64_t last_piece;		/* mono, of the body, or when somebody began to wait for it */
 	int64_t full_since;		/* mono, when the reply ran out of room; LP_NEVER: there is room */
+	int64_t full_from;		/* what the client had taken by then */
 	int64_t reply_left;		/* of the announced length; -1: unknown */
 	enum lp_body_state state;
 	bool h2 : 1, tls : 1;
@@ -146,6 +147,17 @@ static void count_refused(const struct lp_exchange *ex, const char *reason)
 		lp_metric_add(ex->owner->metrics, LP_M_HTTP_REFUSED, LP_LABELS(reason), 1);
 }
 
+static int64_t taken(const struct lp_exchange *ex)
+{
+	return ex->wire->taken ? ex->wire->taken(ex->stream) : 0;
+}
+
+static void now_full(struct lp_exchange *ex)
+{
+	ex->full_since = lp_mono(ex->owner->loop);
+	ex->full_from = taken(ex);
+}
+
 static void stalled(void *self)
 {
 	struct lp_exchange *ex = self;
@@ -155,6 +167,9 @@ static void stalled(void *self)
 		count_refused(ex, "body_stall");
 		body_broken(ex, LP_SLOW_REQUEST, "the body stopped coming");
 	}
+	/* Room comes in steps, a kernel's are of megabytes: a slow reader may take long from one to the next. */
+	if (reply_due(ex) <= now && ex->wire->taken && taken(ex) - ex->full_from >= ex->owner->write_floor)
+		now_full(ex);
 	if (reply_due(ex) <= now) {
 		count_refused(ex, "write_stall");
 		blame(ex, LP_GONE, "the client stopped reading");
@@ -465,7 +480,7 @@ void lp_reply_write(struct lp_exchange *ex, struct lp_span bytes)
 		return;
 	ex->wire->data(ex->stream, bytes);
 	if (!ex->over && ex->full_since == LP_NEVER && ex->wire->room(ex->stream) == 0) {
-		ex->full_since = lp_mono(ex->owner->loop);
+		now_full(ex);
 		watch_stalls(ex);
 	}
 }

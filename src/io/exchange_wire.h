@@ -22,6 +22,9 @@ struct lp_exchange_wire {
 	size_t (*room)(const void *stream);
 	/* RST_STREAM or close: the exchange is over; the wire forgets it. */
 	void (*abort)(void *stream, enum lp_code why);
+	/* Bytes of replies that the client has taken so far, by whatever measure: only the growth counts.  NULL: that
+	 * there is room again is all that tells. */
+	int64_t (*taken)(const void *stream);
 };
 
 /* What a wire knows when a head has come whole; spans are copied into the exchange's scope. */
@@ -51,6 +54,7 @@ struct lp_exchange_owner {		/* of a server: what each exchange of it needs */
 	void (*handle)(void *self, struct lp_exchange *ex);
 	void *self;
 	int64_t body_limit, body_stall, write_stall;
+	int64_t write_floor;		/* taken in each write_stall: no stall */
 	struct lp_metrics *metrics;
 	struct lp_exchange_held *held;	/* NULL: not bounded */
 };

@@ -143,10 +143,12 @@ static void refuse_compressed(struct lp_grpc_answer *answer)
 
 static void refuse_short(struct lp_grpc_answer *answer)
 {
-	bool large = lp_exchange_err(answer->ex)->code == LP_TOO_LARGE;
+	const struct lp_err *why = lp_exchange_err(answer->ex);
 
-	if (large)
+	if (why->code == LP_TOO_LARGE)
 		refuse_large(answer, answer->method->message_max + 1);
+	else if (why->code == LP_UNAVAILABLE)
+		lp_grpc_end(answer, LP_GRPC_EXHAUSTED, lp_err_words(why));
 	else
 		lp_grpc_end(answer, LP_GRPC_INTERNAL, "the request ended before its message");
 }

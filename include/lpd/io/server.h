@@ -21,7 +21,7 @@ struct lp_server_limits {
 	int64_t header_time;		/* from the first byte (or accept) to the whole head: 10 s */
 	int64_t body_stall;		/* between two pieces of a body that somebody reads: 30 s */
 	int64_t write_stall;		/* while bytes wait for the client, it must take in each such time: 60 s */
-	size_t write_floor;		/* at least so many of them: 16 KiB, of which a modem takes 400 in 60 s */
+	size_t write_floor;		/* at least so many of them: 16 KiB (a modem takes 400); decision 6 */
 	int64_t idle_time;		/* keep-alive: 10 min, as the network's servers do */
 	int64_t handshake_time;		/* 10 s */
 };

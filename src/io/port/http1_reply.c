@@ -123,6 +123,13 @@ static void reply_abort(void *stream, enum lp_code why)
 	}
 }
 
+static int64_t reply_taken(const void *stream)
+{
+	const struct lp_h1_server *w = stream;
+
+	return lp_conn_taken(w->conn);
+}
+
 const struct lp_exchange_wire lp_h1_wire = {
 	.consumed = consumed,
 	.head = reply_head,
@@ -130,4 +137,5 @@ const struct lp_exchange_wire lp_h1_wire = {
 	.end = reply_end,
 	.room = reply_room,
 	.abort = reply_abort,
+	.taken = reply_taken,
 };

@@ -177,6 +177,13 @@ static void on_abort(void *self, enum lp_code why)
 	lp_h2_stream_reset(stream, why == LP_TIMEOUT || why == LP_DEADLINE ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
+static int64_t on_taken_asked(const void *self)
+{
+	const struct lp_h2_stream *stream = self;
+
+	return stream->sent;
+}
+
 static const struct lp_exchange_wire wire = {
 	.consumed = on_consumed,
 	.head = on_head,
@@ -184,6 +191,7 @@ static const struct lp_exchange_wire wire = {
 	.end = on_end,
 	.room = on_room_asked,
 	.abort = on_abort,
+	.taken = on_taken_asked,
 };
 
 /* ---- the request ---- */

@@ -343,6 +343,7 @@ enum lp_code lp_server_open(struct lp_scope *scope, struct lp_server **out, stru
 		.body_limit = server->limits.body_bytes,
 		.body_stall = server->limits.body_stall,
 		.write_stall = server->limits.write_stall,
+		.write_floor = (int64_t)server->limits.write_floor,
 		.metrics = want->metrics,
 		.held = &server->held,
 	};

@@ -334,7 +334,7 @@ static void server_abort(void *self, enum lp_code why)
 }
 
 static const struct lp_exchange_wire server_wire = {
-	server_consumed, server_head, server_data, server_end, server_room, server_abort,
+	server_consumed, server_head, server_data, server_end, server_room, server_abort, NULL,
 };
 
 /* ---- what the client's facade does ---- */

@@ -82,7 +82,7 @@ static inline void fake_abort(void *stream, enum lp_code why)
 }
 
 static const struct lp_exchange_wire fake_wire_ops = { fake_consumed, fake_head, fake_data,
-							fake_end,      fake_room, fake_abort };
+							fake_end,      fake_room, fake_abort, NULL };
 
 static inline void fake_wire_open(struct fake_wire *w)
 {

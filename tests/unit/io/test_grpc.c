@@ -432,6 +432,23 @@ static void requests_that_come_slowly_share_one_bound(void **state)
 	assert_int_equal(frame.id, 21);
 }
 
+/* The bound of the whole server, of which gRPC is only told that the body is broken. */
+static void a_server_that_holds_all_it_may_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_server_want want = { .handle = handle, .self = f, .limits = { .held_bytes = 1000 } };
+	struct lp_server *small;
+	struct lp_err e;
+
+	want.address.host = LP_SPAN("127.0.0.1");
+	assert_int_equal(lp_server_open(f->r.scope, &small, f->r.loop, &want, &e), LP_OK);
+	h2_connect(&f->p, &f->r, lp_server_port(small));
+	ask(f, 1, "/net.Orchestrator/Ping", "1H");
+	h2_send_frame(&f->p, F_DATA, 0, 1, LP_SPAN("\0\0\x30\0\1"));
+	send_much(f, 1, 2000);
+	expect_status(f, "grpc-status: 8\n", "as many bytes of requests as it can");
+}
+
 static void a_request_without_a_whole_message_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -631,6 +648,7 @@ int main(void)
 		TEST(a_method_refuses_what_is_larger_than_it_needs),
 		TEST(a_message_as_large_as_its_method_needs_is_taken),
 		TEST(requests_that_come_slowly_share_one_bound),
+		TEST(a_server_that_holds_all_it_may_says_so),
 		TEST(a_request_without_a_whole_message_is_refused),
 		TEST(the_clients_deadline_ends_a_call),
 		TEST(a_get_is_no_grpc_call),

@@ -234,6 +234,29 @@ static void a_client_that_reads_slowly_but_steadily_gets_all(void **state)
 	assert_int_equal(refusals(f, "write_stall"), 0);
 }
 
+/* The same while the handler still writes: what it hears of room comes in the kernel's steps. */
+static void a_slow_but_steady_reader_is_not_taken_for_one_who_has_stopped(void **state)
+{
+	static char bytes[1024];
+	struct fixture *f = *state;
+	ssize_t got = 0;
+
+	f->want.limits.write_stall = 500 * LP_MSEC;
+	f->left = 20 * 1000 * 1000;
+	struct peer *p = meet(f);
+	peer_send(p, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+	for (int64_t until = lp_mono(f->r.loop) + 1800 * LP_MSEC; lp_mono(f->r.loop) < until;) {
+		ssize_t n = read(p->fd, bytes, sizeof(bytes));
+
+		got += n > 0 ? n : 0;
+		real_loop_run_for(&f->r, LP_MSEC);
+	}
+	assert_true(f->left > 0);
+	assert_false(f->was_gone);
+	assert_true(got > 100 * 1000);
+	peer_close(p);
+}
+
 static void a_connection_whose_big_reply_was_read_may_idle(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +303,7 @@ int main(void)
 		T(a_client_that_does_not_read_the_end_of_the_reply_is_left_too),
 		T(a_client_that_reads_byte_by_byte_is_left_after_write_stall),
 		T(a_client_that_reads_slowly_but_steadily_gets_all),
+		T(a_slow_but_steady_reader_is_not_taken_for_one_who_has_stopped),
 		T(a_connection_whose_big_reply_was_read_may_idle),
 		T(a_slow_reader_gets_all_of_a_big_reply),
 	};
