@@ -244,9 +244,12 @@ void lp_roster_stake(struct lp_roster *roster, struct lp_span address, double st
 		lp_map_put(roster->stakes, address, kept);
 	}
 	*kept = stake;
+}
+
+void lp_roster_staked(struct lp_roster *roster)
+{
 	for (int i = 0; i < roster->n; i++)
-		if (lp_span_eq(lp_orch_identity(roster->rows[i]), address))
-			lp_offers_judge(roster->rows[i]);
+		lp_offers_judge(roster->rows[i]);
 }
 
 struct lp_span lp_orch_address(const struct lp_orch *orch)

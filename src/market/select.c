@@ -15,10 +15,12 @@
 #define EXPLORE 0.03
 #define FEW 20
 
-/* New ones are met at once until so many are known; from then on this share of jobs, small ones where that can be
- * told, goes to them. */
+/* New ones are met at once until so many are known; from then on with a share of the jobs.  A small job takes even
+ * a slow one no longer than large ones take everybody, so of those it may be a larger share. */
 #define KNOWN 32
 #define MEET 0.02
+#define MEET_SMALL 0.2
+#define SMALL 0.5 /* of the usual job */
 
 /* Candidates come in classes; the best class that has anyone is chosen from.  A warm one that is full still
  * stands before a cold one that is full: it has the model loaded. */
@@ -119,10 +121,15 @@ static double unit(const struct look *look)
 	return lp_dice_unit(look->dice);
 }
 
-/* Is this job fit for a look at somebody who may be slow? */
-static bool is_small(const struct look *look)
+/* The share of jobs like this one that may look at somebody unknown, who may be slow; `share` when sizes are not
+ * told. */
+static double share_of(const struct look *look, double share, double of_small)
 {
-	return !(look->want->work > 0 && look->want->usual_work > 0 && look->want->work > look->want->usual_work);
+	const struct lp_select_want *w = look->want;
+
+	if (!(w->work > 0 && w->usual_work > 0))
+		return share;
+	return w->work <= SMALL * w->usual_work ? of_small : 0;
 }
 
 static struct lp_candidate *elsewhere(const struct look *look)
@@ -131,7 +138,7 @@ static struct lp_candidate *elsewhere(const struct look *look)
 	double share = n <= FEW ? EXPLORE : EXPLORE * sqrt((double)FEW / n);
 	bool known = lp_dice_below(look->dice, (uint64_t)n) < (uint64_t)look->known;
 
-	if (n < 2 || !is_small(look) || unit(look) >= share)
+	if (n < 2 || unit(look) >= share_of(look, share, share))
 		return NULL;
 	return owner(lp_rank_draw(known ? look->measured : look->unmeasured, INFINITY, LP_RANK_CHANCE, unit(look)));
 }
@@ -141,14 +148,14 @@ static struct lp_candidate *stranger(const struct look *look)
 {
 	struct lp_candidate *c = owner(lp_rank_first(look->unmeasured));
 	const struct lp_candidate *best = owner(lp_rank_first(look->measured));
-	double trust = c ? doubtful(c) : 0;
 
 	if (!c || !best)
 		return c;
 	/* Once asked, it is taken for as good as the best until its score comes, or every job would pile up there. */
-	if (trust > 1)
-		return best->score * trust < best->rank.cost ? c : NULL;
-	return look->known < KNOWN || (is_small(look) && unit(look) < MEET) ? c : NULL;
+	if (c->in_flight > 0)
+		return best->score * trust_of(c) < best->rank.cost ? c : NULL;
+	/* Who failed or was full the first time has a second one, but not at once. */
+	return (look->known < KNOWN && doubtful(c) <= 1) || unit(look) < share_of(look, MEET, MEET_SMALL) ? c : NULL;
 }
 
 /* One that costs little more than the least, as the operator wants it drawn.  NULL: what it takes is not known. */

@@ -180,6 +180,8 @@ static bool listed(const char *list, struct lp_span model)
 	return lp_span_find(lp_span(list), model) >= 0;
 }
 
+#define LISTED 200	/* orchestrators that are looked at for that */
+
 /* The models of this pipeline that anybody offers, as many as the words of an error take. */
 static void list_models(const struct lp_gateway_job *j, char *to, size_t cap)
 {
@@ -187,7 +189,7 @@ static void list_models(const struct lp_gateway_job *j, char *to, size_t cap)
 	struct lp_orch *orch;
 
 	to[0] = 0;
-	while (lp_roster_next(j->gw->roster, &at, &orch)) {
+	while (at < LISTED && lp_roster_next(j->gw->roster, &at, &orch)) {
 		const struct lp_orch_info *info = lp_orch_info(orch);
 
 		for (int c = 0; info && c < info->capabilities.n_caps; c++) {

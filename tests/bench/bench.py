@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench - gateway, orchestrator and an instant runner against nginx doing the same two hops, in the same run.
 
-    ./dev bench [NAME...]      llm  text-to-image  slow  relay  inflight  growth  idle  start; all without a name
+    ./dev bench [NAME...]      llm  text-to-image  slow  relay  inflight  growth  idle  start  market; all without a name
 
 Prints "name value unit" lines, ratios among them, and writes build/bench.json.  A figure is the median of
 rounds in which lpd and nginx took turns.  It fails when something breaks, never because of a time."""
@@ -33,7 +33,9 @@ AIMS = [
     ("slow.c100.lpd.orchestrator.longest_step", "<=", 1), ("relay.llm.bytes_vs_nginx", ">=", 0.9), ("inflight.lpd.gateway", "<=", 16),
     ("growth.lpd", "<=", 1), ("idle.gateway.rss", "<=", 13), ("idle.gateway.private", "<=", 4),
     ("idle.orchestrator.rss", "<=", 13), ("idle.orchestrator.private", "<=", 4), ("start.gateway", "<=", 30),
-    ("start.orchestrator", "<=", 30),
+    ("start.orchestrator", "<=", 30), ("market.lpd.p99_vs_fastest", "<=", 1.2), ("market.lpd_price.p99_vs_fastest", "<=", 1.2),
+    ("market.lpd_price.price_vs_cheapest", "<=", 1.05), ("market.lpd.starved", "<=", 0), ("market.lpd_price.starved", "<=", 0),
+    ("market.lpd.choose", "<=", 5000), ("market.lpd_price.choose", "<=", 5000),
 ]
 
 
@@ -217,8 +219,18 @@ def start(folder):
             say(f"start.{hop}.best", min(times), "ms")
 
 
+def market(_):
+    """jobs dealt out among 10,000 orchestrators in virtual time, by lpd's code and in other ways (market.c)"""
+    made = subprocess.run([TOP / "build" / "release" / "tests" / "bench" / "market_bench"], check=True, capture_output=True,
+                          text=True, timeout=900).stdout
+    for line in made.splitlines():
+        name, value, unit = line.split(" ", 2)
+        say(name, float(value), unit)
+
+
 BENCHES = {"idle": idle, "start": start, "llm": rates("llm"), "text-to-image": rates("text-to-image"), "slow": slow,
-           "relay": relay, "inflight": inflight, "growth": growth}
+           "relay": relay, "inflight": inflight, "growth": growth,
+           "market": market}
 
 
 def machine():

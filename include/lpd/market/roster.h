@@ -45,9 +45,11 @@ void lp_orch_unreached(struct lp_orch *orch, const struct lp_err *why, int64_t n
 void lp_roster_remove(struct lp_roster *roster, struct lp_span address);	/* discovery no longer names it */
 
 /* What others say, by the orchestrator's 20 bytes.  perf: lives until the next one is given; NULL: none is
- * loaded, and everybody is good enough.  stake: in whatever unit, the same for all. */
+ * loaded, and everybody is good enough.  stake: in whatever unit, the same for all; it counts from the next time
+ * that the row is looked at, or from lp_roster_staked(), after which all do. */
 void lp_roster_perf(struct lp_roster *roster, const struct lp_perf *perf);
 void lp_roster_stake(struct lp_roster *roster, struct lp_span address, double stake);
+void lp_roster_staked(struct lp_roster *roster);
 
 /* Who remembers a row longer than until it returns to the loop holds it: it may be removed meanwhile. */
 void lp_orch_hold(struct lp_orch *orch);

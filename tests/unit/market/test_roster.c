@@ -782,6 +782,7 @@ static void jobs_are_dealt_out_by_stake(void **state)
 		memset(address, i, sizeof(address));
 		lp_roster_stake(w->roster, lp_span_of(address, sizeof(address)), i == 1 ? 9 : 1);
 	}
+	lp_roster_staked(w->roster);
 	for (int i = 0; i < 1000; i++)
 		rich += choose(w, &choice) == a;
 	assert_in_range(rich, 840, 950);
