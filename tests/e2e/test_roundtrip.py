@@ -73,11 +73,11 @@ def a_picture_comes_inline_when_asked(nodes, _):
     assert base64.b64decode(url.split(",", 1)[1]) == PICTURE
 
 
-def send_form(url, file=("image", PICTURE), **fields):
+def send_form(url, file=("image", PICTURE), more=None, **fields):
     parts = {"model_id": b"test", **fields, f"{file[0]}\"; filename=\"a.bin": file[1]}
     body = b"".join(b'--XX\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
                     for name, value in parts.items()) + b"--XX--\r\n"
-    return ask(url, body, {"Content-Type": "multipart/form-data; boundary=XX"})
+    return ask(url, body, {"Content-Type": "multipart/form-data; boundary=XX", **(more or {})})
 
 
 def an_upload_reaches_the_runner_whole(nodes, runner):
@@ -136,6 +136,16 @@ def a_picture_becomes_a_video(nodes, runner):
     order = [sent.index(b'name="%s"' % name) for name in (b"image", b"model_id", b"height", b"width", b"fps", b"safety_check")]
     assert order == sorted(order), order
     assert b'"fps"\r\n\r\n7\r\n' in sent and b'"safety_check"\r\n\r\ntrue\r\n' in sent, sent
+
+
+def a_video_is_come_back_for_as_the_networks_clients_do(nodes, _):
+    status, _, body = send_form(f"{nodes.url}/image-to-video", more={"Prefer": "respond-async"}, width=b"64", height=b"64")
+    assert status == 202, (status, body)
+    ticket = {"request_id": json.loads(body)["request_id"]}
+    wait_for(lambda: ask(f"{nodes.url}/image-to-video/result", ticket)[0] == 200, "the video", 15, 0.1)
+    answer = json.loads(ask(f"{nodes.url}/image-to-video/result", ticket)[2])
+    assert answer["status"] == "complete", answer
+    assert ask(nodes.url + answer["result"]["images"][0]["url"])[2][4:8] == b"ftyp"
 
 
 def frames_that_are_no_pictures_are_the_runners_failure(nodes, runner):
