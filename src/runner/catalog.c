@@ -308,6 +308,16 @@ static const struct lp_model_row rows[] = {
 		.what = "answers in fluent English, on one processor, up to 2,048 tokens with the question; 93 MB",
 		.is_not = "wise: 135 million weights know little and make things up",
 	},
+	{
+		.name = "builtin/style26-motion",
+		.pipeline = "image-to-video",
+		.form = LP_FORM_OWN,
+		.needs = { "builtin/style26", "builtin/u2netp" },
+		.by_default = true,
+		.licence = "as builtin/style26 and builtin/u2netp, code as lpd",
+		.what = "a camera goes over a picture, what stands out apart from what lies behind, while it is being painted",
+		.is_not = "a video model: nothing in the picture moves by itself",
+	},
 };
 
 const struct lp_model_row *lp_catalog(int *n)

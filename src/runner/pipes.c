@@ -37,6 +37,18 @@ static const struct lp_pipe pipes[] = {
 		.work = lp_work_restyle,
 	},
 	{
+		.name = "image-to-video",
+		.failed = "Image-to-video pipeline error.",
+		.shape = { .form = true, .file = "image",
+			   .takes = BIT(MODEL) | BIT(HEIGHT) | BIT(WIDTH) | BIT(FPS) | BIT(MOTION) | BIT(NOISE) | BIT(SAFETY) |
+				    BIT(SEED) | BIT(STEPS) },
+		.body_limit = PICTURE_BODY,
+		.model = LP_ASK_MODEL,
+		.spoken = LP_ASK_FIELDS,
+		.check = lp_check_motion,
+		.work = lp_work_motion,
+	},
+	{
 		.name = "upscale",
 		.failed = "Upscale pipeline error.",
 		.shape = { .form = true, .file = "image",

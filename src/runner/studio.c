@@ -170,6 +170,13 @@ static void offer_describer(struct lp_studio *s, struct lp_offer *offer)
 		offer->why = lp_fmt(s->scope, "text in pictures is not read: %s", wants_package(s, tesseract));
 }
 
+static void offer_motion(struct lp_studio *s, struct lp_offer *offer)
+{
+	offer_style(s, offer);
+	if (!s->style)
+		offer->why = lp_fmt(s->scope, "set in motion but not painted: %s", s->no_style);
+}
+
 static void offer_ears(struct lp_studio *s, struct lp_offer *offer)
 {
 	struct lp_scope *tmp = lp_scope_open(NULL, "load");
@@ -208,6 +215,7 @@ static const struct {
 } kinds[] = {
 	{ "text-to-image", offer_sketch },
 	{ "image-to-image", offer_style },
+	{ "image-to-video", offer_motion },
 	{ "upscale", offer_upscaler },
 	{ "text-to-speech", offer_voice },
 	{ "segment-anything-2", offer_cutter },
@@ -292,7 +300,7 @@ const struct lp_offer *lp_studio_default(const struct lp_studio *studio, const c
 	return first;
 }
 
-static struct lp_onnx_net *net_of(const struct lp_studio *s, const char *name)
+struct lp_onnx_net *lp_studio_net(const struct lp_studio *s, const char *name)
 {
 	const struct lp_offer *offer = lp_studio_find(s, lp_span(name));
 
@@ -334,7 +342,7 @@ static void work_size(const struct lp_sketch_want *want, int size[2])
 static enum lp_code to_size(struct lp_scope *scope, const struct lp_studio *s, const struct lp_sketch_want *want,
 			    struct lp_image **im, struct lp_err *e)
 {
-	struct lp_enlarge_want twice = { .net = net_of(s, "builtin/span-x2"), .factor = 2, .stop = want->stop };
+	struct lp_enlarge_want twice = { .net = lp_studio_net(s, "builtin/span-x2"), .factor = 2, .stop = want->stop };
 	enum lp_code code = LP_OK;
 
 	if (((*im)->w < want->w || (*im)->h < want->h) && twice.net)
@@ -357,8 +365,8 @@ enum lp_code lp_studio_sketch(struct lp_scope *scope, struct lp_made *made, cons
 			      const struct lp_sketch_want *want, struct lp_err *e)
 {
 	struct lp_scene scene;
-	struct lp_onnx_net *drawn = net_of(studio, "builtin/animevideo-x4");
-	struct lp_enlarge_want four = { .net = drawn ? drawn : net_of(studio, "builtin/span-x4"), .factor = 4,
+	struct lp_onnx_net *drawn = lp_studio_net(studio, "builtin/animevideo-x4");
+	struct lp_enlarge_want four = { .net = drawn ? drawn : lp_studio_net(studio, "builtin/span-x4"), .factor = 4,
 					.stop = want->stop };
 	int size[2];
 

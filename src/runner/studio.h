@@ -41,6 +41,9 @@ const struct lp_offer *lp_studio_find(const struct lp_studio *studio, struct lp_
 /* The first of a pipeline that is ready, else the first. */
 const struct lp_offer *lp_studio_default(const struct lp_studio *studio, const char *pipeline);
 
+/* The network of a model, for another that builds on it; NULL: it is not there. */
+struct lp_onnx_net *lp_studio_net(const struct lp_studio *studio, const char *model);
+
 struct lp_sketch_want {
 	struct lp_span prompt, negative;
 	int w, h;			/* LP_SIDE_LEAST .. LP_SIDE_MOST */

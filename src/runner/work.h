@@ -17,6 +17,9 @@ enum lp_code lp_work_speech(struct lp_job *job);
 enum lp_code lp_work_segment(struct lp_job *job);
 enum lp_code lp_work_describe(struct lp_job *job);
 
+void lp_check_motion(struct lp_job *job, struct lp_denial *d);
+enum lp_code lp_work_motion(struct lp_job *job);
+
 void lp_check_hear(struct lp_job *job, struct lp_denial *d);
 enum lp_code lp_work_hear(struct lp_job *job);
 
