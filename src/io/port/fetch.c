@@ -2,14 +2,13 @@
  * its callbacks only take notes, so it is never called from inside itself. */
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include <lpd/base/assert.h>
 #include <lpd/base/buf.h>
 #include <lpd/base/mem.h>
 #include <lpd/io/fetch.h>
 #include <lpd/io/timer.h>
 
+#include "curl_api.h"
 #include "loop_priv.h"
 
 #define CONNECT_TIME (10 * LP_SEC)
@@ -21,7 +20,8 @@
 
 struct lp_fetcher {
 	struct lp_loop *loop;
-	CURLM *multi;
+	struct lp_curl_api curl;
+	CURLM *multi;		/* NULL: there is no libcurl, and every fetch fails */
 	struct lp_timer timer;
 	struct lp_list fetches;
 	struct lp_list watches;
@@ -85,27 +85,32 @@ static enum lp_code code_of(const struct lp_fetch *fetch, CURLcode result)
 
 static void let_go(struct lp_fetch *fetch)
 {
+	if (!fetch->fetcher)
+		return;
+	const struct lp_curl_api *curl = &fetch->fetcher->curl;
 	if (fetch->easy) {
-		curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
-		curl_easy_cleanup(fetch->easy);
+		curl->multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+		curl->easy_cleanup(fetch->easy);
 	}
 	fetch->easy = NULL;
-	curl_slist_free_all(fetch->headers);
+	if (fetch->headers)
+		curl->slist_free_all(fetch->headers);
 	fetch->headers = NULL;
 	lp_link_out(&fetch->link);
 }
 
 static void finish(struct lp_fetch *fetch, CURLcode result)
 {
+	const struct lp_curl_api *curl = &fetch->fetcher->curl;
 	long status = 0;
 	enum lp_code code = code_of(fetch, result);
 
-	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl->easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
 	fetch->status = (int)status;
 	if (code == LP_TOO_LARGE)
 		lp_fail(&fetch->err, code, "the answer is larger than %zu bytes", fetch->limit);
 	else if (code != LP_OK)
-		lp_fail(&fetch->err, code, "%s", *fetch->words ? fetch->words : curl_easy_strerror(result));
+		lp_fail(&fetch->err, code, "%s", *fetch->words ? fetch->words : curl->easy_strerror(result));
 	fetch->done = true;
 	let_go(fetch);
 	lp_ready(fetch->fetcher->loop, &fetch->ready);
@@ -113,16 +118,17 @@ static void finish(struct lp_fetch *fetch, CURLcode result)
 
 static void look_for_ended(struct lp_fetcher *fetcher)
 {
+	const struct lp_curl_api *curl = &fetcher->curl;
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(fetcher->multi, &left))) {
+	while ((message = curl->multi_info_read(fetcher->multi, &left))) {
 		char *fetch = NULL;
 		CURLcode result = message->data.result;		/* gone with the handle */
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
+		curl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &fetch);
 		finish((struct lp_fetch *)(void *)fetch, result);
 	}
 }
@@ -134,7 +140,7 @@ static void on_timer(void *self)
 	struct lp_fetcher *fetcher = self;
 	int running;
 
-	curl_multi_socket_action(fetcher->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	fetcher->curl.multi_socket_action(fetcher->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	look_for_ended(fetcher);
 }
 
@@ -161,7 +167,7 @@ static void on_poll(uv_poll_t *poll, int failed, int events)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(fetcher->multi, watch->fd, flags, &running);
+	fetcher->curl.multi_socket_action(fetcher->multi, watch->fd, flags, &running);
 	look_for_ended(fetcher);
 	lp_loop_served(fetcher->loop);
 }
@@ -191,7 +197,7 @@ static struct watch *begin_watch(struct lp_fetcher *fetcher, curl_socket_t fd)
 	watch->fetcher = fetcher;
 	watch->fd = fd;
 	lp_list_add(&fetcher->watches, &watch->link);
-	curl_multi_assign(fetcher->multi, fd, watch);
+	fetcher->curl.multi_assign(fetcher->multi, fd, watch);
 	return watch;
 }
 
@@ -204,7 +210,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *k
 	if (what == CURL_POLL_REMOVE) {
 		if (watch)
 			end_watch(watch);
-		curl_multi_assign(fetcher->multi, fd, NULL);
+		fetcher->curl.multi_assign(fetcher->multi, fd, NULL);
 		return 0;
 	}
 	if (!watch && !(watch = begin_watch(fetcher, fd)))
@@ -219,6 +225,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *k
 static void close_fetcher(void *arg)
 {
 	struct lp_fetcher *fetcher = arg;
+	const struct lp_curl_api *curl = &fetcher->curl;
 
 	lp_list_each(&fetcher->fetches, fetch, struct lp_fetch, link) {
 		let_go(fetch);
@@ -227,30 +234,33 @@ static void close_fetcher(void *arg)
 	/* The kept connections close in the clean-up, which no longer asks us to stop watching them. */
 	lp_list_each(&fetcher->watches, watch, struct watch, link)
 		end_watch(watch);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, NULL);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, NULL);
-	curl_multi_cleanup(fetcher->multi);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, NULL);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, NULL);
+	curl->multi_cleanup(fetcher->multi);
 	lp_timer_clear(&fetcher->timer);
-	curl_global_cleanup();
+	curl->global_cleanup();
 }
 
 struct lp_fetcher *lp_fetcher_open(struct lp_scope *scope, struct lp_loop *loop)
 {
 	struct lp_fetcher *fetcher = lp_new(scope, struct lp_fetcher);
+	struct lp_curl_api *curl = &fetcher->curl;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT);		/* counted by curl */
 	fetcher->loop = loop;
-	fetcher->multi = curl_multi_init();
-	lp_assert(fetcher->multi != NULL);
 	fetcher->timer = (struct lp_timer){ .fire = on_timer, .self = fetcher };
 	lp_list_init(&fetcher->fetches);
 	lp_list_init(&fetcher->watches);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)KEPT);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PER_HOST);
+	if (!lp_curl_load(curl))
+		return fetcher;
+	curl->global_init(CURL_GLOBAL_DEFAULT);		/* counted by curl */
+	fetcher->multi = curl->multi_init();
+	lp_assert(fetcher->multi != NULL);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)KEPT);
+	curl->multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)PER_HOST);
 	lp_defer(scope, close_fetcher, fetcher);
 	return fetcher;
 }
@@ -282,7 +292,7 @@ static bool is_clean(struct lp_span text)
 
 static void add_header(struct lp_fetch *fetch, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(fetch->headers, line);
+	struct curl_slist *longer = fetch->fetcher->curl.slist_append(fetch->headers, line);
 
 	lp_assert(longer != NULL);
 	fetch->headers = longer;
@@ -309,19 +319,20 @@ static bool add_headers(struct lp_fetch *fetch, struct lp_scope *scope, const st
 
 static void set_method(struct lp_fetch *fetch, const char *method)
 {
+	const struct lp_curl_api *curl = &fetch->fetcher->curl;
 	bool get = strcmp(method, "GET") == 0, head = strcmp(method, "HEAD") == 0;
 
 	if (fetch->sent.len || !(get || head)) {
-		curl_easy_setopt(fetch->easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->sent.len);
-		curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDS, fetch->sent.at);
-		curl_easy_setopt(fetch->easy, CURLOPT_CUSTOMREQUEST, method);
+		curl->easy_setopt(fetch->easy, CURLOPT_POST, 1L);
+		curl->easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->sent.len);
+		curl->easy_setopt(fetch->easy, CURLOPT_POSTFIELDS, fetch->sent.at);
+		curl->easy_setopt(fetch->easy, CURLOPT_CUSTOMREQUEST, method);
 		return;
 	}
 	if (head)
-		curl_easy_setopt(fetch->easy, CURLOPT_NOBODY, 1L);
-	curl_easy_setopt(fetch->easy, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(fetch->easy, CURLOPT_MAXREDIRS, (long)REDIRECTS);
+		curl->easy_setopt(fetch->easy, CURLOPT_NOBODY, 1L);
+	curl->easy_setopt(fetch->easy, CURLOPT_FOLLOWLOCATION, 1L);
+	curl->easy_setopt(fetch->easy, CURLOPT_MAXREDIRS, (long)REDIRECTS);
 }
 
 static void set_times(struct lp_fetch *fetch, int64_t total)
@@ -330,56 +341,62 @@ static void set_times(struct lp_fetch *fetch, int64_t total)
 		total = TOTAL_TIME;
 	if (total > TOTAL_TIME_MAX)
 		total = TOTAL_TIME_MAX;
+	const struct lp_curl_api *curl = &fetch->fetcher->curl;
 	int64_t connect = total < CONNECT_TIME ? total : CONNECT_TIME;
-	curl_easy_setopt(fetch->easy, CURLOPT_TIMEOUT_MS, (long)(total / LP_MSEC) + 1);
-	curl_easy_setopt(fetch->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / LP_MSEC) + 1);
+	curl->easy_setopt(fetch->easy, CURLOPT_TIMEOUT_MS, (long)(total / LP_MSEC) + 1);
+	curl->easy_setopt(fetch->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / LP_MSEC) + 1);
 }
 
 static void set_rest(struct lp_fetch *fetch, const char *url)
 {
+	const struct lp_curl_api *curl = &fetch->fetcher->curl;
 	CURL *easy = fetch->easy;
 
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(easy, CURLOPT_URL, url);
+	curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	/* 7.88 loses early refusals on h2, and nothing here needs it. */
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* With a CA path set, as Debian's build has it, the parsed bundle is not kept: 25 ms a connection. */
-	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	if (fetch->fetcher->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, fetch->fetcher->ca_file);
+		curl->easy_setopt(easy, CURLOPT_CAINFO, fetch->fetcher->ca_file);
 	/* A look-up that hangs in its thread must not hang us when the fetch is given up. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "lpd/" LPD_VERSION);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch->limit);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->words);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+	curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl->easy_setopt(easy, CURLOPT_USERAGENT, "lpd/" LPD_VERSION);
+	curl->easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+	curl->easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)fetch->limit);
+	curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl->easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+	curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->words);
+	curl->easy_setopt(easy, CURLOPT_PRIVATE, fetch);
 }
 
-static void refuse(struct lp_fetch *fetch, const char *words)
+static void refuse(struct lp_fetch *fetch, enum lp_code code, const char *words)
 {
-	lp_fail(&fetch->err, LP_BAD_REQUEST, "%s", words);
+	lp_fail(&fetch->err, code, "%s", words);
 	fetch->done = true;
 	lp_ready(fetch->fetcher->loop, &fetch->ready);
 }
 
 static void begin(struct lp_fetch *fetch, struct lp_scope *scope, const struct lp_fetch_want *want)
 {
-	if (!is_clean(want->url) || !is_clean(lp_span(want->method)) || !add_headers(fetch, scope, want)) {
-		refuse(fetch, "the address or a header has a line end in it");
+	if (!fetch->fetcher->multi) {
+		refuse(fetch, LP_CONFIG, "libcurl 4 is not installed, which fetching needs");
 		return;
 	}
-	fetch->easy = curl_easy_init();
+	if (!is_clean(want->url) || !is_clean(lp_span(want->method)) || !add_headers(fetch, scope, want)) {
+		refuse(fetch, LP_BAD_REQUEST, "the address or a header has a line end in it");
+		return;
+	}
+	fetch->easy = fetch->fetcher->curl.easy_init();
 	lp_assert(fetch->easy != NULL);
 	set_rest(fetch, lp_strdup(scope, want->url));
 	set_times(fetch, want->total_time);
 	set_method(fetch, want->method);
 	lp_list_add(&fetch->fetcher->fetches, &fetch->link);
-	CURLMcode failed = curl_multi_add_handle(fetch->fetcher->multi, fetch->easy);
+	CURLMcode failed = fetch->fetcher->curl.multi_add_handle(fetch->fetcher->multi, fetch->easy);
 	lp_assert(failed == CURLM_OK);
 }
 
