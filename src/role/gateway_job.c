@@ -317,7 +317,8 @@ static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struc
 
 	stop_waiting(j);
 	j->attempt = lp_scope_open(j->scope, "try");
-	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, j->request->model, 0 };
+	/* A copy: when the node is closed under the job, the request is gone before the try is taken back. */
+	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, lp_span_dup(j->scope, j->request->model), 0 };
 	lp_orch_begin(j->gw->roster, &j->at);
 	if (waited)
 		let_next_look(j->gw, &j->at);	/* there may be room for more */
