@@ -19,7 +19,7 @@ from nodes import Pair, ask, each, wait_for  # noqa: E402
 
 JOBS = 8
 GOOD = json.dumps(job()).encode()
-CALM = 0xb      # ENHANCE_YOUR_CALM
+CALM = {0xb, 2}     # ENHANCE_YOUR_CALM; INTERNAL_ERROR, where nghttp2 counts by itself
 
 
 def plain(nodes, *settings):
@@ -131,7 +131,7 @@ def requests_reset_after_they_were_sent_do_not_pile_up_at_the_runner(nodes, runn
             if not peer.send(post(n, body), frame(h2.RST, u32(8), 0, n)):
                 break
         _, code = peer.end()
-        assert code == CALM, code
+        assert code in CALM, code
     wait_for(lambda: all(row["gone"].is_set() for row in runner.jobs[jobs:] if b"hang" in row["body"]), "the runner to be told", 10)
 
 
