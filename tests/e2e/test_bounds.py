@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fake_runner import PICTURE, FakeRunner  # noqa: E402
-from nodes import Pair, ask, each, wait_for  # noqa: E402
+from nodes import LPD, Pair, Processes, answers, ask, each, free_port, wait_for  # noqa: E402
 
 SECRETS = {"prompt": "xyzzy-prompt", "chat": "xyzzy-chat", "negative prompt": "xyzzy-negative", "form field": "xyzzy-field",
            "token of the runner": "xyzzy-runner-token", "secret of the workers": "xyzzy-workers",
@@ -155,6 +156,45 @@ def a_log_has_one_line_a_job_and_each_line_is_pairs(nodes, _):
     assert len(told) == 1 and "code=ok" in told[0], told
     form_of = re.compile(r'\S+Z \w+ (\w+|"[^"]*")( \w+=("(\\.|[^"\\])*"|\S*))*$')
     assert all(form_of.match(line) for line in text.splitlines()), next(x for x in text.splitlines() if not form_of.match(x))
+
+
+def one_gateway(pair, more, *options, **how):
+    http = free_port()
+    process = subprocess.Popen([LPD, "-mode", "gateway", "-orchAddr", f"127.0.0.1:{pair.service}", "-httpAddr", f"127.0.0.1:{http}",
+                                "-dataDir", str(more.folder / "g"), "-cliAddr", f"127.0.0.1:{free_port()}", *options],
+                               stdin=subprocess.DEVNULL, **how)
+    more.all.append(("gateway", process))
+    wait_for(lambda: answers(http), "the gateway")
+    return http
+
+
+def a_log_that_nobody_reads_stops_nothing(nodes, _):
+    with Processes(nodes.folder / "unread") as more:
+        http = one_gateway(nodes, more, "-v", "6", stderr=subprocess.PIPE)
+        for _ in range(1000):       # far more lines than a pipe holds
+            assert ask(f"http://127.0.0.1:{http}/llm", b"{", {"Content-Type": "application/json"}, timeout=5)[0] == 400
+        assert ask(f"http://127.0.0.1:{http}/healthz", timeout=5)[0] == 200
+
+
+def requests_that_do_not_end_hold_no_more_memory_than_there_is(nodes, _):
+    with Processes(nodes.folder / "memory") as more:
+        http = one_gateway(nodes, more, "-memoryBudget", "2MiB", stderr=subprocess.DEVNULL)
+        head = b"POST /llm HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 300000\r\n\r\n"
+        socks = [socket.create_connection(("127.0.0.1", http), timeout=5) for _ in range(12)]
+        for sock in socks:
+            sock.sendall(head + b" " * 150000)
+        time.sleep(0.5)
+        refused = 0
+        for sock in socks:
+            sock.settimeout(0.05)
+            try:
+                refused += sock.recv(100)[9:12] == b"503"
+            except OSError:
+                pass
+        assert 8 <= refused <= 10, refused      # three of them fill the 512 KiB that are for bodies
+        for sock in socks:
+            sock.close()
+        wait_for(lambda: ask(f"http://127.0.0.1:{http}/llm", chat("hello"))[0] == 200, "a good job", 10, 0.2)
 
 
 def main():
