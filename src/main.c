@@ -28,11 +28,11 @@ static int show_version(void)
 	return 0;
 }
 
-static int show_help(void)
+static int show_help(const struct lp_options *options)
 {
 	struct lp_buf text = { 0 };
 
-	lp_options_help(&text);
+	lp_options_help(&text, lp_options_roles(options));
 	lp_buf_add_text(&text, "\nCommands:\n");
 	for (const struct lp_command *c = lp_commands(); c->name; c++)
 		lp_buf_fmt(&text, "  %-10s %s\n", c->name, c->help);
@@ -85,12 +85,15 @@ static int other_wish(const struct lp_options *options)
 	char text[160];
 
 	if (lp_option_bool(options, LP_OPT_HELP))
-		return show_help();
+		return show_help(options);
 	if (lp_option_bool(options, LP_OPT_VERSION))
 		return show_version();
 	if (!n)
 		return -1;
-	snprintf(text, sizeof(text), "there is no command '%s': lpd -help shows what there is", words[0]);
+	if (strcmp(words[0], "help") == 0)
+		return show_help(options);
+	snprintf(text, sizeof(text), "there is no command '%s': lpd -help shows what there is%s", words[0],
+		 strcmp(words[0], "gateway") && strcmp(words[0], "orchestrator") ? "" : ", and -mode makes a node");
 	return complain(text);
 }
 

@@ -309,25 +309,15 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of a medium's string, escapes taken off: \/ is common, Go writes & as \u0026, others +
- * as \u002b. What is not printable ASCII has no place in a URL. */
-static enum taken take_byte(struct lp_answer *a, char c, char *out)
+/* The byte behind a backslash, and the four digits behind \u. */
+static enum taken take_escaped(struct lp_answer *a, char c, char *out)
 {
-	if (a->escape == 0 && c == '"')
-		return QUOTE;
-	if ((unsigned char)c <= 0x20 || (unsigned char)c >= 0x7f)
-		return NONSENSE;
-	*out = c;
-	if (a->escape == 0) {
-		a->escape = c == '\\';
-		return a->escape ? NOTHING : CHARACTER;
-	}
 	if (a->escape == 1) {
 		a->escape = c == 'u' ? 2 : 0;
 		a->code = 0;
-		return a->escape                           ? NOTHING
-		       : c == '/' || c == '"' || c == '\\' ? CHARACTER
-							   : NONSENSE;
+		if (a->escape)
+			return NOTHING;
+		return c == '/' || c == '"' || c == '\\' ? CHARACTER : NONSENSE;
 	}
 	int digit = hex_digit(c);
 
@@ -339,6 +329,21 @@ static enum taken take_byte(struct lp_answer *a, char c, char *out)
 		return NOTHING;
 	*out = (char)a->code;
 	return a->code > 0x20 && a->code < 0x7f ? CHARACTER : NONSENSE;
+}
+
+/* One byte of a medium's string, escapes taken off: \/ is common, Go writes & as \u0026, others +
+ * as \u002b. What is not printable ASCII has no place in a URL. */
+static enum taken take_byte(struct lp_answer *a, char c, char *out)
+{
+	if (a->escape == 0 && c == '"')
+		return QUOTE;
+	if ((unsigned char)c <= 0x20 || (unsigned char)c >= 0x7f)
+		return NONSENSE;
+	*out = c;
+	if (a->escape)
+		return take_escaped(a, c, out);
+	a->escape = c == '\\';
+	return a->escape ? NOTHING : CHARACTER;
 }
 
 /* type/subtype, in the letters that such names have. */

@@ -107,24 +107,41 @@ static void write_option(struct lp_buf *to, const struct option_row *row)
 	lp_buf_add_char(to, '\n');
 }
 
-void lp_options_help(struct lp_buf *to)
+/* How a page shows its groups of options. */
+struct page {
+	unsigned roles;			/* a group is shown when it has one of these */
+	const char *before, *after;	/* of a heading */
+	void (*write)(struct lp_buf *to, const struct option_row *row);
+};
+
+static void write_groups(struct lp_buf *to, const struct page *page)
 {
 	unsigned sets[LP_ROLE_ALL];
 	size_t n = groups(sets);
 
-	lp_buf_add_text(to, "usage: lpd -mode gateway|orchestrator|worker [options]\n\n"
+	for (size_t k = 0; k < n; k++) {
+		if (!(sets[k] & page->roles))
+			continue;
+		lp_buf_add_text(to, page->before);
+		write_heading(to, sets[k]);
+		lp_buf_add_text(to, page->after);
+		for (int i = 0; i < LP_OPTIONS; i++) {
+			if (lp_option_rows[i].roles == sets[k])
+				page->write(to, &lp_option_rows[i]);
+		}
+	}
+}
+
+void lp_options_help(struct lp_buf *to, unsigned roles)
+{
+	lp_buf_add_text(to, "usage: lpd -mode gateway|orchestrator|worker [options]\n"
+			    "       lpd COMMAND ...\n\n"
 			    "Each option can also stand in the environment (-httpAddr as LP_HTTP_ADDR) or in\n"
 			    "the file that -config names (httpAddr 127.0.0.1:9935); the command line wins,\n"
 			    "then the environment.\n");
-	for (size_t k = 0; k < n; k++) {
-		lp_buf_add_char(to, '\n');
-		write_heading(to, sets[k]);
-		lp_buf_add_text(to, ":\n");
-		for (int i = 0; i < LP_OPTIONS; i++) {
-			if (lp_option_rows[i].roles == sets[k])
-				write_option(to, &lp_option_rows[i]);
-		}
-	}
+	if (!roles)
+		lp_buf_add_text(to, "With a -mode this page shows the options of that mode only.\n");
+	write_groups(to, &(struct page){ roles ? roles : LP_ROLE_ALL, "\n", ":\n", write_option });
 }
 
 /* A cell of a Markdown table, where | ends it. */
@@ -190,22 +207,13 @@ static void write_all_legacy(struct lp_buf *to)
 
 void lp_options_doc(struct lp_buf *to)
 {
-	unsigned sets[LP_ROLE_ALL];
-	size_t n = groups(sets);
-
 	lp_buf_add_text(to, "# Options\n\nGenerated from `include/lpd/options/options.def`; do not edit.\n\n"
-			    "On the command line `-x value`, `-x=value` or `--x value`; true/false options also `-x` alone. "
-			    "In the file that\n`-config` names one `x value` a line, `#` begins a comment. "
+			    "On the command line `-x value`, `-x=value` or `--x value`; true/false options also `-x` "
+			    "alone. In the file that\n`-config` names one `x value` a line, `#` begins a comment. "
 			    "Command line beats environment beats file beats default.\n");
-	for (size_t k = 0; k < n; k++) {
-		lp_buf_add_text(to, "\n## ");
-		write_heading(to, sets[k]);
-		lp_buf_add_text(to, "\n\n| option | value | default | environment | meaning |\n|---|---|---|---|---|\n");
-		for (int i = 0; i < LP_OPTIONS; i++) {
-			if (lp_option_rows[i].roles == sets[k])
-				write_row(to, &lp_option_rows[i]);
-		}
-	}
+	write_groups(to, &(struct page){ LP_ROLE_ALL, "\n## ",
+					 "\n\n| option | value | default | environment | meaning |\n"
+					 "|---|---|---|---|---|\n", write_row });
 	write_all_legacy(to);
 }
 

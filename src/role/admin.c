@@ -82,12 +82,16 @@ static void on_status(void *self, struct lp_exchange *ex)
 static void on_metrics(void *self, struct lp_exchange *ex)
 {
 	const struct lp_admin *admin = self;
-	struct lp_metrics *m = admin->node->metrics;
-	struct lp_loop *loop = admin->node->loop;
+	struct lp_node *node = admin->node;
+	struct lp_metrics *m = node->metrics;
+	struct lp_loop *loop = node->loop;
 	struct lp_buf body = { 0 };
 
 	lp_metric_add(m, LP_M_LOOP_STALLS, NULL,
 		      (int64_t)lp_loop_stalls(loop) - lp_metric_value(m, LP_M_LOOP_STALLS, NULL));
+	for (int i = 0; node->roles[i]; i++)
+		if (node->roles[i]->measure)
+			node->roles[i]->measure(node);
 	lp_metric_set(m, LP_M_LOOP_LONGEST, NULL, lp_loop_longest_turn(loop));
 	lp_metric_set(m, LP_M_LOOP_LONGEST_STEP, NULL, lp_loop_longest_step(loop));
 	lp_metrics_write(m, &body);

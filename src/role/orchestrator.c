@@ -137,7 +137,8 @@ static enum lp_code check_clips(const struct lp_orchestrator *o, struct lp_err *
 		const struct lp_model_entry *entry = lp_runners_at(o->runners, i)->entry;
 
 		if (entry->pipeline->measured || entry->pipeline->frames)
-			return lp_fail(e, LP_CONFIG, "%s cannot be offered: %s", entry->pipeline->name, lp_err_words(why));
+			return lp_fail(e, LP_CONFIG, "%s cannot be offered: %s", entry->pipeline->name,
+				       lp_err_words(why));
 	}
 	return LP_OK;
 }
@@ -161,8 +162,9 @@ static void add_routes(struct lp_orchestrator *o)
 		if (!rows[i].served)
 			continue;
 		*route = (struct orch_route){ o, &rows[i] };
-		lp_router_add(o->router, &(struct lp_route){ "POST", lp_fmt(scope, "/%s", rows[i].name),
-							     body_limit(o, &rows[i]), lp_orchestrator_job_start, route });
+		lp_router_add(o->router,
+			      &(struct lp_route){ "POST", lp_fmt(scope, "/%s", rows[i].name), body_limit(o, &rows[i]),
+						  lp_orchestrator_job_start, route });
 	}
 	lp_router_add(o->router, &(struct lp_route){ "GET", "/stream/*", 0, lp_media_serve, o->node->media });
 	lp_orchestrator_rpc_open(o);
@@ -216,7 +218,8 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 
 static void tell_model(struct lp_buf *told, const struct lp_model_entry *entry)
 {
-	static const char *const kinds[] = { "external runner", "built-in runner", "container", "price for one gateway" };
+	static const char *const kinds[] = { "external runner", "built-in runner", "container",
+					     "price for one gateway" };
 
 	lp_buf_fmt(told, "  %-20s %-40.*s %s", entry->pipeline->name, LP_ARG(entry->model_id), kinds[entry->kind]);
 	if (entry->kind == LP_MODEL_EXTERNAL)
@@ -329,6 +332,32 @@ static void status(struct lp_node *node, struct lp_buf *json)
 	lp_buf_add_text(json, "]}");
 }
 
+static void tell_slots(const struct lp_orchestrator *o, const struct lp_runner *r, int64_t total, int64_t used,
+		       void (*tell)(struct lp_metrics *, enum lp_metric, const char *const *, int64_t))
+{
+	struct lp_scope *scope = lp_scope_open(NULL, "labels");
+	const char *pipeline = r->entry->pipeline->name, *model = lp_strdup(scope, r->entry->model_id);
+
+	tell(o->node->metrics, LP_M_CAPACITY, LP_LABELS(pipeline, model, "total"), total);
+	tell(o->node->metrics, LP_M_CAPACITY, LP_LABELS(pipeline, model, "used"), used);
+	lp_scope_close(&scope);
+}
+
+/* Rows of one model are one offer: they are added up, from nothing. */
+static void measure(struct lp_node *node)
+{
+	const struct lp_orchestrator *o = node->orchestrator;
+	int n = lp_runners_count(o->runners);
+
+	for (int i = 0; i < n; i++)
+		tell_slots(o, lp_runners_at(o->runners, i), 0, 0, lp_metric_set);
+	for (int i = 0; i < n; i++) {
+		const struct lp_runner *r = lp_runners_at(o->runners, i);
+
+		tell_slots(o, r, r->state == LP_RUNNER_READY ? r->slots.total : 0, r->slots.used, lp_metric_add);
+	}
+}
+
 const struct lp_role lp_role_orchestrator = {
 	.name = "orchestrator",
 	.open = open_role,
@@ -338,4 +367,5 @@ const struct lp_role lp_role_orchestrator = {
 	.reload = reload,
 	.ready = ready,
 	.status = status,
+	.measure = measure,
 };

@@ -174,9 +174,21 @@ void sky_fireworks(struct canvas *c)
 			float ex = x + cosf(angle) * len, ey = y + sinf(angle) * len + len * 0.15f;
 
 			canvas_stroke(c, (float[]){ x, y, ex, ey }, colour, 0.5f);
-			canvas_glow(c, (float[]){ ex, ey, c->unit * 0.014f }, lp_rgb_mix(colour, RGB(0xffffff), 0.5f), 0.9f);
+			canvas_glow(c, (float[]){ ex, ey, c->unit * 0.014f }, lp_rgb_mix(colour, RGB(0xffffff), 0.5f),
+				    0.9f);
 		}
 	}
+}
+
+static void night(struct canvas *c, unsigned weather, bool veiled)
+{
+	stars(c, veiled ? 0.2f : weather & LP_SKY_STARS ? 1.6f : 1.0f);
+	if (weather & LP_SKY_STARS)
+		milky_way(c);
+	if (weather & LP_SKY_AURORA)
+		aurora(c);
+	if (!veiled)
+		moon(c);
 }
 
 void sky_paint(struct canvas *c)
@@ -185,17 +197,10 @@ void sky_paint(struct canvas *c)
 	bool veiled = w & (LP_SKY_RAIN | LP_SKY_LIGHTNING | LP_SKY_FOG);
 
 	gradient(c);
-	if (is_night(c)) {
-		stars(c, veiled ? 0.2f : w & LP_SKY_STARS ? 1.6f : 1.0f);
-		if (w & LP_SKY_STARS)
-			milky_way(c);
-		if (w & LP_SKY_AURORA)
-			aurora(c);
-		if (!veiled)
-			moon(c);
-	} else if (!veiled) {
+	if (is_night(c))
+		night(c, w, veiled);
+	else if (!veiled)
 		sun(c);
-	}
 	if (w & LP_SKY_MOON && !is_night(c))
 		moon(c);
 	if (w & LP_SKY_RAINBOW)
@@ -221,7 +226,8 @@ static void nebula(struct canvas *c)
 			float n = lp_fbm(c->seed + 32, u * 2.0f + bend * 1.8f, v * 2.0f + bend, 6);
 			float a = lp_smooth(0.42f, 0.78f, n), core = lp_smooth(0.6f, 0.85f, n);
 
-			lp_image_dab(c->im, x, y, lp_rgb_mix(RGB(pair[0]), RGB(pair[1]), bend * 1.6f - 0.3f), a * 0.75f);
+			lp_image_dab(c->im, x, y, lp_rgb_mix(RGB(pair[0]), RGB(pair[1]), bend * 1.6f - 0.3f),
+				     a * 0.75f);
 			lp_image_dab(c->im, x, y, RGB(0xffd9e8), core * 0.35f);
 		}
 	}
@@ -241,7 +247,8 @@ static void planet(struct canvas *c, const float at[3], struct lp_rgb a, struct 
 				continue;
 			float z = sqrtf(1.0f - d), light = lp_unit(-0.55f * dx - 0.45f * dy + 0.7f * z);
 			float n = lp_fbm(c->seed + 41, dx / (z + 0.6f) * 2.0f + 5.0f, dy * 3.2f, 5);
-			struct lp_rgb colour = scale(lp_rgb_mix(a, b, lp_smooth(0.4f, 0.62f, n)), 0.12f + 0.95f * light);
+			struct lp_rgb colour =
+				scale(lp_rgb_mix(a, b, lp_smooth(0.4f, 0.62f, n)), 0.12f + 0.95f * light);
 
 			lp_image_dab(c->im, x, y, colour, lp_unit((1.0f - d) * r * 0.5f));
 		}

@@ -57,11 +57,29 @@ static void drop_specks(struct lp_scope *tmp, struct lp_image *im)
 			int x = i % im->w + k % 3 - 1, y = i / im->w + k / 3 - 1;
 
 			if (x >= 0 && y >= 0 && x < im->w && y < im->h)
-				near = (float)p.size[p.label[y * im->w + x]] > SPECK * (float)largest && p.label[y * im->w + x];
+				near = (float)p.size[p.label[y * im->w + x]] > SPECK * (float)largest &&
+				       p.label[y * im->w + x];
 		}
 		if (!near)
 			memset(im->px + 4 * i, 0, 4 * sizeof(float));
 	}
+}
+
+/* Where it is clear, the mean of the neighbours that have a colour. */
+static void grow_at(struct lp_image *to, const struct lp_image *from, int x, int y)
+{
+	float sum[4] = { 0 };
+
+	if (lp_image_at(from, x, y)[3] > 0.0f)
+		return;
+	for (int k = 0; k < 9; k++) {
+		const float *q = lp_image_at(from, x + k % 3 - 1, y + k / 3 - 1);
+
+		for (int c = 0; c < 4; c++)
+			sum[c] += q[c];
+	}
+	for (int c = 0; c < 4 && sum[3] > 0.0f; c++)
+		lp_image_at(to, x, y)[c] = sum[c] / sum[3];
 }
 
 /* Colours without alpha, grown outwards so that no edge mixes with nothing: every clear pixel takes the mean
@@ -80,22 +98,9 @@ static struct lp_image *spread(struct lp_scope *tmp, const struct lp_image *im)
 	}
 	for (int round = 0; round < 10; round++) {
 		memcpy(b->px, a->px, n * 4 * sizeof(float));
-		for (int y = 1; y + 1 < im->h; y++) {
-			for (int x = 1; x + 1 < im->w; x++) {
-				float sum[4] = { 0 };
-
-				if (lp_image_at(a, x, y)[3] > 0.0f)
-					continue;
-				for (int k = 0; k < 9; k++) {
-					const float *q = lp_image_at(a, x + k % 3 - 1, y + k / 3 - 1);
-
-					for (int c = 0; c < 4; c++)
-						sum[c] += q[c];
-				}
-				for (int c = 0; c < 4 && sum[3] > 0.0f; c++)
-					lp_image_at(b, x, y)[c] = sum[c] / sum[3];
-			}
-		}
+		for (int y = 1; y + 1 < im->h; y++)
+			for (int x = 1; x + 1 < im->w; x++)
+				grow_at(b, a, x, y);
 		struct lp_image *swap = a;
 
 		a = b;
@@ -115,7 +120,8 @@ static void sharpen(struct lp_scope *tmp, struct lp_image *im, float amount)
 	lp_image_blur(soft, 1.1f);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t c = 0; c < 3; c++)
-			im->px[4 * i + c] = lp_unit(im->px[4 * i + c] + (im->px[4 * i + c] - soft->px[4 * i + c]) * amount);
+			im->px[4 * i + c] =
+				lp_unit(im->px[4 * i + c] + (im->px[4 * i + c] - soft->px[4 * i + c]) * amount);
 	}
 }
 

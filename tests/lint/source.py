@@ -51,7 +51,7 @@ def includes(path):
 
 
 def functions(path):
-    """(name, first line, lines in its body, arguments): kernel style makes it easy, a function
+    """(name, first line, text of its body, arguments): kernel style makes it easy, a function
     opens with { and closes with } in the first column."""
     lines = code(path).splitlines()
     start = None
@@ -65,8 +65,14 @@ def functions(path):
             signature = " ".join(lines[head:start - 1])
             match = re.search(r"(\w+)\s*\(", signature)
             if match:
-                yield match.group(1), head + 1, number - start - 1, arguments(signature[match.end() - 1:])
+                body = "".join(f"{at}\n" for at in lines[start:number - 1])
+                yield match.group(1), head + 1, body, arguments(signature[match.end() - 1:])
             start = None
+
+
+def complexity(body):
+    """The ways that fork in a function, and one (McCabe): each if, loop and ?: is one, a switch is one as a table is."""
+    return 1 + len(re.findall(r"\b(?:if|for|while|switch|lp_list_each|json_\w+_foreach)\s*\(|\?", body))
 
 
 def arguments(parenthesised):

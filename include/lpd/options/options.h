@@ -72,8 +72,8 @@ enum lp_level lp_options_level(const struct lp_options *options);
 const char *lp_options_http_addr(const struct lp_options *options, enum lp_role_bit role);
 const char *lp_options_cli_addr(const struct lp_options *options);
 
-/* The text of -help. */
-void lp_options_help(struct lp_buf *to);
+/* The text of -help: of the options of these roles (enum lp_role_bit together; 0: all), with those of every mode. */
+void lp_options_help(struct lp_buf *to, unsigned roles);
 /* docs/generated/options.md. */
 void lp_options_doc(struct lp_buf *to);
 /* What differs from the defaults, one `name value  (source)` a line, secrets as ***. */

@@ -76,6 +76,7 @@ struct lp_role {
 	int (*connections)(const struct lp_node *node);			/* still open: draining waits for them */
 	bool (*ready)(struct lp_node *node, struct lp_buf *why);	/* false: why, in words, is added */
 	void (*status)(struct lp_node *node, struct lp_buf *json);	/* adds one JSON object */
+	void (*measure)(struct lp_node *node);				/* sets the gauges that nobody keeps */
 };
 extern const struct lp_role lp_role_gateway, lp_role_orchestrator;
 

@@ -384,7 +384,7 @@ static void help_names_every_option_within_80_columns(void **state)
 {
 	struct bench *bench = *state;
 
-	lp_options_help(&bench->page);
+	lp_options_help(&bench->page, 0);
 	struct lp_span rest = lp_buf_span(&bench->page);
 	for (int i = 0; i < LP_OPTIONS; i++)
 		assert_true(lp_span_find(rest, lp_span(lp_fmt(bench->scope, "\n  -%s", lp_option_flag((enum lp_option)i)))) > 0);
@@ -396,6 +396,17 @@ static void help_names_every_option_within_80_columns(void **state)
 			fail_msg("too long: %.*s", LP_ARG(line));
 		assert_int_equal(lp_span_trim(line).len + (size_t)(lp_span_trim(line).at - line.at), line.len);
 	}
+}
+
+static void help_with_a_mode_is_about_that_mode(void **state)
+{
+	struct bench *bench = *state;
+
+	lp_options_help(&bench->page, LP_ROLE_GATEWAY);
+	assert_true(lp_span_find(lp_buf_span(&bench->page), LP_SPAN("\n  -drainTimeout ")) > 0);
+	assert_true(lp_span_find(lp_buf_span(&bench->page), LP_SPAN("\n  -publicUrl ")) > 0);
+	assert_true(lp_span_find(lp_buf_span(&bench->page), LP_SPAN("\n  -orchAddr ")) > 0);
+	assert_true(lp_span_find(lp_buf_span(&bench->page), LP_SPAN("\n  -serviceAddr ")) < 0);
 }
 
 static void the_document_has_a_row_for_every_option(void **state)
@@ -437,6 +448,7 @@ int main(void)
 		TEST(a_secret_may_stand_in_a_file_and_is_never_shown),
 		TEST(help_names_every_option_within_80_columns),
 		TEST(the_document_has_a_row_for_every_option),
+		TEST(help_with_a_mode_is_about_that_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
