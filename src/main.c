@@ -65,8 +65,10 @@ static int run(struct lp_scope *scope, const struct lp_options *options)
 	struct lp_err e;
 
 	lp_log_to_fd(sink, STDERR_FILENO, lp_options_level(options));
+	sink->json = strcmp(lp_option_text(options, LP_OPT_LOG_FORMAT), "json") == 0;
 	lp_log_batch(scope, sink, loop);
 	want.log = lp_log_open(scope, sink);
+	want.sink = sink;
 	if (lp_node_open(scope, &node, &want, &e) != LP_OK)
 		return complain(lp_err_words(&e));
 	lp_loop_on_signal(loop, LP_SIGNAL_STOP, on_stop, node);

@@ -144,8 +144,15 @@ static void begin(struct line *line, const struct lp_log *log, enum lp_level lev
 
 static void end(struct line *line, const struct lp_log *log)
 {
+	const struct lp_log_sink *sink = log->sink;
+	char json[LINE_CAP];
+
 	line->at[line->len++] = '\n';
-	log->sink->write(log->sink->self, line->at, line->len);
+	if (!sink->json) {
+		sink->write(sink->self, line->at, line->len);
+		return;
+	}
+	sink->write(sink->self, json, lp_log_json(json, sizeof(json), lp_span_of(line->at, line->len)));
 }
 
 /* Bytes that can be written without waiting.  A pipe or terminal that says it can be written takes a line; one whose
@@ -183,7 +190,7 @@ static int64_t wall_now(void *self)
 
 void lp_log_to_fd(struct lp_log_sink *sink, int fd, enum lp_level level)
 {
-	*sink = (struct lp_log_sink){ level, write_fd, wall_now, (void *)(intptr_t)fd };
+	*sink = (struct lp_log_sink){ level, write_fd, wall_now, (void *)(intptr_t)fd, false };
 }
 
 size_t lp_log_room(const struct lp_log_sink *sink)

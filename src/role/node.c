@@ -178,6 +178,7 @@ static struct lp_node *node_new(struct lp_scope *scope, const struct lp_node_wan
 	node->scope = scope;
 	node->loop = want->loop;
 	node->log = want->log;
+	node->sink = want->sink;
 	node->options = want->options;
 	node->started = lp_mono(want->loop);
 	node->metrics = lp_metrics_open(scope);

@@ -26,6 +26,7 @@ struct lp_log_sink {
 	void (*write)(void *self, const char *line, size_t len);	/* a whole line with its newline */
 	int64_t (*wall)(void *self);		/* the clock; NULL: no time is printed (tests) */
 	void *self;
+	bool json;				/* each line as a JSON object instead (lp_log_json) */
 };
 
 /* A sink that writes to a descriptor with one write(2) a line, and reads the system's wall clock (set wall to
@@ -34,6 +35,11 @@ struct lp_log_sink {
 void lp_log_to_fd(struct lp_log_sink *sink, int fd, enum lp_level level);
 /* Bytes that the sink takes now: 0 while a descriptor's reader is behind; at least a line, or everything, else. */
 size_t lp_log_room(const struct lp_log_sink *sink);
+
+/* A logfmt line of ours (with its newline) as a JSON object: {"time":...,"level":...,"event":...,"key":"value",...},
+ * with a newline, in at most cap bytes; pairs that no longer fit are left out.  Every value is a string.  Returns the
+ * length. */
+size_t lp_log_json(char *to, size_t cap, struct lp_span line);
 
 struct lp_log;
 

@@ -26,6 +26,7 @@ struct lp_node {
 	struct lp_scope *scope;
 	struct lp_loop *loop;
 	struct lp_log *log;
+	struct lp_log_sink *sink;	/* of the log, whose level the operator may change; NULL: he may not */
 	struct lp_metrics *metrics;
 	const struct lp_options *options;
 	const char *data_dir;
@@ -50,6 +51,7 @@ struct lp_node {
 struct lp_node_want {
 	struct lp_loop *loop;
 	struct lp_log *log;
+	struct lp_log_sink *sink;	/* may be NULL */
 	const struct lp_options *options;
 	uint64_t seed;			/* of the dice; 0: random */
 };

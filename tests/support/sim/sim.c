@@ -93,7 +93,7 @@ struct sim *sim_new(uint64_t seed)
 	s->scope = scope;
 	s->seed = choose_seed(seed);
 	s->loud = getenv("SIM_LOG") != NULL;
-	s->sink = (struct lp_log_sink){ LP_DEBUG, write_line, wall_clock, s };
+	s->sink = (struct lp_log_sink){ LP_DEBUG, write_line, wall_clock, s, false };
 	/* In memory where there is such a place: a run opens thousands of stores. */
 	snprintf(dir.path, sizeof(dir.path), "%s/lpd-sim-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(dir.path));

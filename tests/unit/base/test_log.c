@@ -37,7 +37,7 @@ static void a_line_has_level_event_own_keys_and_its_keys(void **state)
 {
 	(void)state;
 	static struct page page;
-	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page };
+	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page, false };
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
 	struct lp_log *log = lp_log_open(scope, &sink);
 	struct lp_log *job = lp_log_with(scope, log, "job", "%d", 7);
@@ -56,7 +56,7 @@ static void the_time_stands_first(void **state)
 {
 	(void)state;
 	static struct page page;
-	struct lp_log_sink sink = { LP_INFO, keep, noon, &page };
+	struct lp_log_sink sink = { LP_INFO, keep, noon, &page, false };
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
 
 	lp_log(lp_log_open(scope, &sink), LP_INFO, "x", "");
@@ -68,7 +68,7 @@ static void no_value_can_forge_a_line(void **state)
 {
 	(void)state;
 	static struct page page;
-	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page };
+	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page, false };
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
 	struct lp_log *log = lp_log_open(scope, &sink);
 
@@ -85,7 +85,7 @@ static void a_long_line_is_cut_and_ends(void **state)
 	(void)state;
 	static struct page page;
 	static char text[6000];
-	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page };
+	struct lp_log_sink sink = { LP_INFO, keep, NULL, &page, false };
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
 	struct lp_log *log = lp_log_open(scope, &sink);
 
