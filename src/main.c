@@ -51,13 +51,33 @@ static void on_stop(void *self)
 	lp_node_drain(self);
 }
 
+/* What SIGHUP needs: the node, and where its options came from. */
+struct running {
+	struct lp_scope *scope;
+	struct lp_node *node;
+	int argc;
+	char **argv;
+};
+
+/* The file that -config names may say something else by now.  What was read before stays in memory: others hold texts
+ * of it. */
 static void on_reload(void *self)
 {
-	lp_node_reload(self);
+	struct running *r = self;
+	struct lp_options *options = lp_options_open(r->scope);
+	struct lp_err e;
+
+	if (lp_options_read(options, r->argc, r->argv, environ, &e) == LP_OK) {
+		lp_node_reload(r->node, options);
+		return;
+	}
+	lp_log_kv(r->node->log, LP_UNUSUAL, "options not read again, the old ones stay", "why", lp_err_words(&e), NULL);
+	lp_node_reload(r->node, NULL);
 }
 
-static int run(struct lp_scope *scope, const struct lp_options *options)
+static int run(struct lp_scope *scope, const struct lp_options *options, int argc, char **argv)
 {
+	struct running *running = lp_new(scope, struct running);
 	struct lp_loop *loop = lp_loop_open(scope);
 	struct lp_log_sink *sink = lp_new(scope, struct lp_log_sink);	/* the log writes to it until the end */
 	struct lp_node_want want = { .loop = loop, .options = options };
@@ -72,7 +92,8 @@ static int run(struct lp_scope *scope, const struct lp_options *options)
 	if (lp_node_open(scope, &node, &want, &e) != LP_OK)
 		return complain(lp_err_words(&e));
 	lp_loop_on_signal(loop, LP_SIGNAL_STOP, on_stop, node);
-	lp_loop_on_signal(loop, LP_SIGNAL_RELOAD, on_reload, node);
+	*running = (struct running){ scope, node, argc, argv };
+	lp_loop_on_signal(loop, LP_SIGNAL_RELOAD, on_reload, running);
 	lp_log(want.log, LP_INFO, "lpd runs", "version=%s pid=%d", LPD_VERSION, (int)getpid());
 	lp_loop_run(loop);
 	lp_log(want.log, LP_INFO, "lpd ends", "jobs=%d", node->jobs);
@@ -117,7 +138,7 @@ int main(int argc, char **argv)
 	else
 		status = other_wish(options);
 	if (status < 0)
-		status = run(scope, options);
+		status = run(scope, options, argc, argv);
 	lp_scope_close(&scope);
 	return status;
 }

@@ -226,6 +226,12 @@ bool lp_option_given(const struct lp_options *options, enum lp_option which)
 	return options->values[row_of(which) - lp_option_rows].rank != FROM_DEFAULT;
 }
 
+bool lp_option_differs(const struct lp_options *a, const struct lp_options *b, enum lp_option which)
+{
+	lp_assert((unsigned)which < LP_OPTIONS);
+	return strcmp(a->values[which].text, b->values[which].text) != 0;
+}
+
 const char *lp_option_source(const struct lp_options *options, enum lp_option which)
 {
 	return options->values[row_of(which) - lp_option_rows].source;

@@ -199,6 +199,15 @@ static void gateway_close(void *arg)
 	gw->node->gateway = NULL;
 }
 
+/* What SIGHUP may change. */
+static void read_limits(struct lp_gateway *gw)
+{
+	const struct lp_options *options = gw->node->options;
+
+	gw->job_time = lp_option_duration(options, LP_OPT_JOB_TIMEOUT);
+	gw->wait_time = lp_option_duration(options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
+}
+
 static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 {
 	struct lp_scope *scope = lp_scope_open(node->scope, "gateway");
@@ -206,8 +215,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 
 	gw->node = node;
 	gw->scope = scope;
-	gw->job_time = lp_option_duration(node->options, LP_OPT_JOB_TIMEOUT);
-	gw->wait_time = lp_option_duration(node->options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
+	read_limits(gw);
 	gw->version = lp_span(lp_option_text(node->options, LP_OPT_ADVERTISE_VERSION));
 	gw->n_media_hosts = (int)lp_option_list(node->options, LP_OPT_MEDIA_HOSTS, &gw->media_hosts);
 	lp_list_init(&gw->jobs);
@@ -255,6 +263,9 @@ static void gateway_reload(struct lp_node *node)
 {
 	struct lp_err e;
 
+	read_limits(node->gateway);
+	if (lp_gateway_read_timeouts(node->gateway, &e) != LP_OK)
+		lp_log_kv(node->log, LP_UNUSUAL, "deadlines of pipelines kept", "why", lp_err_words(&e), NULL);
 	if (node->gateway->tls && lp_tls_server_reload(node->gateway->tls, &e) != LP_OK)
 		lp_log_kv(node->log, LP_UNUSUAL, "certificate kept", "why", lp_err_words(&e), NULL);
 }

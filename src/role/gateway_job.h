@@ -108,6 +108,7 @@ enum lp_code lp_gateway_kept_open(struct lp_gateway *gw, struct lp_err *e);
 void lp_gateway_kept_routes(struct lp_gateway *gw);
 
 /* gateway_market.c */
+enum lp_code lp_gateway_read_timeouts(struct lp_gateway *gw, struct lp_err *e);	/* of pipelines, from job_time */
 enum lp_code lp_gateway_market_check(struct lp_gateway *gw, struct lp_buf *told, struct lp_err *e);
 enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e);
 int64_t lp_gateway_job_time(const struct lp_gateway *gw, const struct lp_pipeline *pipeline);

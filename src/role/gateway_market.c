@@ -226,7 +226,7 @@ static enum lp_code read_rules(struct lp_gateway *gw, struct lp_roster_rules *ru
 /* ---- deadlines ---- */
 
 /* "llm=2m": how long a job of that pipeline may take. */
-static enum lp_code read_timeouts(struct lp_gateway *gw, struct lp_err *e)
+enum lp_code lp_gateway_read_timeouts(struct lp_gateway *gw, struct lp_err *e)
 {
 	const struct lp_span *items;
 	size_t n = lp_option_list(gw->node->options, LP_OPT_PIPELINE_TIMEOUTS, &items);
@@ -271,7 +271,7 @@ static enum lp_code read_all(struct lp_gateway *gw, struct lp_roster_rules *rule
 	if (read_number(gw, &extra_nodes, LP_OPT_EXTRA_NODES, 100, e) != LP_OK)
 		return e->code;
 	want->extra_nodes = (int)extra_nodes;
-	if (read_timeouts(gw, e) != LP_OK || read_rules(gw, rules, e) != LP_OK)
+	if (lp_gateway_read_timeouts(gw, e) != LP_OK || read_rules(gw, rules, e) != LP_OK)
 		return e->code;
 	if (!want->list_comes)
 		return read_addresses(gw, want, e);

@@ -274,8 +274,39 @@ void lp_node_drain(struct lp_node *node)
 	lp_timer_set(&node->drain_timer, node->loop, 0);
 }
 
-void lp_node_reload(struct lp_node *node)
+/* What a node takes up again on SIGHUP; everything else waits for the next start. */
+static bool is_reloaded(enum lp_option which)
 {
+	static const enum lp_option reloaded[] = {
+		LP_OPT_LOG_LEVEL, LP_OPT_V, LP_OPT_DRAIN_TIMEOUT, LP_OPT_MAX_JOBS, LP_OPT_JOB_TIMEOUT,
+		LP_OPT_AI_PROCESSING_RETRY_TIMEOUT, LP_OPT_AI_MODELS, LP_OPT_PIPELINE_TIMEOUTS,
+	};
+
+	for (size_t i = 0; i < sizeof(reloaded) / sizeof(*reloaded); i++)
+		if (reloaded[i] == which)
+			return true;
+	return false;
+}
+
+static void take_options(struct lp_node *node, const struct lp_options *options)
+{
+	for (int i = 0; i < LP_OPTIONS; i++) {
+		enum lp_option which = (enum lp_option)i;
+
+		if (lp_option_differs(options, node->options, which) && !is_reloaded(which))
+			lp_log_kv(node->log, LP_UNUSUAL, "this takes a restart", "option", lp_option_flag(which), NULL);
+	}
+	if (node->sink)
+		node->sink->level = lp_options_level(options);
+	node->options = options;
+	node->max_jobs = (int)lp_option_int(options, LP_OPT_MAX_JOBS);
+}
+
+void lp_node_reload(struct lp_node *node, const struct lp_options *options)
+{
+	lp_log(node->log, LP_INFO, "reading again", "");
+	if (options)
+		take_options(node, options);
 	for (int i = 0; node->roles[i]; i++)
 		if (node->roles[i]->reload)
 			node->roles[i]->reload(node);

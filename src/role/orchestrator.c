@@ -15,7 +15,7 @@
 
 /* ---- what it runs ---- */
 
-static enum lp_code load_models(struct lp_orchestrator *o, struct lp_err *e)
+static enum lp_code load_models(struct lp_orchestrator *o, struct lp_models *models, struct lp_err *e)
 {
 	struct lp_node *node = o->node;
 	const char *where = lp_option_text(node->options, LP_OPT_AI_MODELS);
@@ -28,7 +28,7 @@ static enum lp_code load_models(struct lp_orchestrator *o, struct lp_err *e)
 		return lp_fail(e, LP_CONFIG, "-aiModels: %s", lp_err_words(&why));
 	if (why.code == LP_NOT_FOUND && !strchr(where, ':'))
 		return lp_fail(e, LP_CONFIG, "-aiModels: there is no file %s", where);
-	if (lp_models_parse(node->scope, &o->models, text, &unknown, e) != LP_OK)
+	if (lp_models_parse(node->scope, models, text, &unknown, e) != LP_OK)
 		return e->code;
 	if (unknown.len)
 		lp_log_kv(o->log, LP_UNUSUAL, "aiModels has keys nobody knows", "keys",
@@ -172,6 +172,12 @@ static void add_routes(struct lp_orchestrator *o)
 
 /* ---- the role ---- */
 
+/* What SIGHUP may change. */
+static void read_limits(struct lp_orchestrator *o)
+{
+	o->job_time = lp_option_duration(o->node->options, LP_OPT_JOB_TIMEOUT);
+}
+
 static void read_options(struct lp_orchestrator *o)
 {
 	const struct lp_options *options = o->node->options;
@@ -179,7 +185,7 @@ static void read_options(struct lp_orchestrator *o)
 	size_t n = lp_option_list(options, LP_OPT_NODES, &nodes);
 
 	o->version = lp_span(lp_option_text(options, LP_OPT_ADVERTISE_VERSION));
-	o->job_time = lp_option_duration(options, LP_OPT_JOB_TIMEOUT);
+	read_limits(o);
 	o->body_limit = lp_option_size(options, LP_OPT_MAX_BODY_BYTES);
 	o->nodes = lp_new_array(o->node->scope, struct lp_span, n + 1);
 	for (size_t i = 0; i < n; i++)
@@ -204,7 +210,7 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	read_options(o);
 	o->router = lp_router_open(node->scope);
 	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK || lp_store_open(node, &db, e) != LP_OK ||
-	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
+	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, &o->models, e) != LP_OK ||
 	    open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
 		return e->code;
 	add_routes(o);
@@ -238,7 +244,7 @@ static enum lp_code check_role(struct lp_node *node, struct lp_buf *told, struct
 
 	o->node = node;
 	o->log = node->log;
-	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, e) != LP_OK ||
+	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, &o->models, e) != LP_OK ||
 	    lp_pair_check(node, lp_option_text(options, LP_OPT_TLS_CERT), lp_option_text(options, LP_OPT_TLS_KEY),
 			  "-tlsCert and -tlsKey", e) != LP_OK)
 		return e->code;
@@ -277,11 +283,25 @@ static int connections(const struct lp_node *node)
 	return lp_server_connections(node->orchestrator->server);
 }
 
+/* What an earlier file said stays in memory until the node ends: jobs that run still look at it. */
+static void reload_models(struct lp_orchestrator *o)
+{
+	struct lp_models models;
+	struct lp_err e;
+
+	if (load_models(o, &models, &e) == LP_OK && lp_runners_reload(o->runners, &models, &e) == LP_OK)
+		o->models = models;
+	else
+		lp_log_kv(o->log, LP_UNUSUAL, "aiModels not read again, the old ones stay", "why", lp_err_words(&e), NULL);
+}
+
 static void reload(struct lp_node *node)
 {
 	struct lp_orchestrator *o = node->orchestrator;
 	struct lp_err e;
 
+	read_limits(o);
+	reload_models(o);
 	if (o->tls && lp_tls_server_reload(o->tls, &e) != LP_OK)
 		lp_log_kv(o->log, LP_UNUSUAL, "certificate not reloaded", "why", lp_err_words(&e), NULL);
 }

@@ -8,7 +8,7 @@
 #define BUILTIN_MEMORY (INT64_C(4) << 30)
 
 /* One lpd-runner serves all builtin/ models. */
-static enum lp_code open_builtin(struct lp_runners *set, struct lp_err *e)
+enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e)
 {
 	const struct lp_child_want want = {
 		.loop = set->want.loop, .log = set->want.log, .metrics = set->want.metrics, .program = "lpd-runner",
@@ -23,13 +23,11 @@ static enum lp_code open_builtin(struct lp_runners *set, struct lp_err *e)
 	return LP_OK;
 }
 
-static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry *entry, struct lp_err *e)
+struct runner_row *lp_runner_row_add(struct lp_runners *set, const struct lp_model_entry *entry)
 {
 	struct runner_row *row = lp_new(set->scope, struct runner_row);
 	struct lp_scope *scope = set->scope;
 
-	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && open_builtin(set, e) != LP_OK)
-		return e->code;
 	row->set = set;
 	row->pub.entry = entry;
 	row->pub.url = entry->kind == LP_MODEL_BUILTIN ? *lp_child_url(set->builtin) : entry->url;
@@ -37,6 +35,14 @@ static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry 
 	row->log = lp_log_with(scope, set->want.log, "runner", "%s/%.*s", entry->pipeline->name,
 			       LP_ARG(entry->model_id));
 	set->rows[set->n++] = row;
+	return row;
+}
+
+static enum lp_code add_row(struct lp_runners *set, const struct lp_model_entry *entry, struct lp_err *e)
+{
+	if (entry->kind == LP_MODEL_BUILTIN && !set->builtin && lp_runner_builtin_open(set, e) != LP_OK)
+		return e->code;
+	lp_runner_row_add(set, entry);
 	return LP_OK;
 }
 
@@ -50,7 +56,7 @@ enum lp_code lp_runner_possible(const struct lp_model_entry *entry, struct lp_er
 }
 
 /* A file that moves over from the incumbent may name more than lpd serves: the rest of it still runs. */
-static bool is_run(const struct lp_runners *set, const struct lp_model_entry *entry)
+bool lp_runner_is_run(const struct lp_runners *set, const struct lp_model_entry *entry)
 {
 	if (entry->kind == LP_MODEL_PRICE)
 		return false;
@@ -84,7 +90,7 @@ enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, co
 			return e->code;
 	lp_defer(scope, stop_watching, set);
 	for (int i = 0; i < want->models->n; i++)
-		if (is_run(set, &want->models->at[i]) && add_row(set, &want->models->at[i], e) != LP_OK)
+		if (lp_runner_is_run(set, &want->models->at[i]) && add_row(set, &want->models->at[i], e) != LP_OK)
 			return e->code;
 	for (int i = 0; i < set->n; i++)
 		lp_runner_watch_start(set->rows[i]);

@@ -32,6 +32,10 @@ struct lp_runners {
 	struct lp_child *builtin;	/* lpd-runner; NULL: no builtin/ model is named */
 };
 
+enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e) LP_MUST_USE;
+/* A row at the end of the set, which has room; not yet watched.  The built-in runner is there if it is needed. */
+struct runner_row *lp_runner_row_add(struct lp_runners *set, const struct lp_model_entry *entry);
+bool lp_runner_is_run(const struct lp_runners *set, const struct lp_model_entry *entry);
 void lp_runner_watch_start(struct runner_row *row);
 void lp_runner_watch_soon(struct runner_row *row);
 

@@ -53,6 +53,7 @@ int64_t lp_option_size(const struct lp_options *options, enum lp_option which);
 size_t lp_option_list(const struct lp_options *options, enum lp_option which, const struct lp_span **items);
 
 bool lp_option_given(const struct lp_options *options, enum lp_option which);	/* not the default */
+bool lp_option_differs(const struct lp_options *a, const struct lp_options *b, enum lp_option which);
 /* "command line", "LP_HTTP_ADDR", "gateway.conf:12" or "default". */
 const char *lp_option_source(const struct lp_options *options, enum lp_option which);
 const char *lp_option_flag(enum lp_option which);	/* "httpAddr" */

@@ -65,7 +65,8 @@ enum lp_code lp_node_check(struct lp_scope *scope, const struct lp_options *opti
 enum lp_code lp_node_admit(const struct lp_node *node, int jobs, struct lp_err *e) LP_MUST_USE;
 /* Take no more, finish what runs (at most -drainTimeout), then stop the loop. */
 void lp_node_drain(struct lp_node *node);
-void lp_node_reload(struct lp_node *node);	/* SIGHUP: certificates */
+/* SIGHUP: certificates, models, and the limits that options say; options (NULL: as before) must outlive the node. */
+void lp_node_reload(struct lp_node *node, const struct lp_options *options);
 
 /* One role: what node.c and admin.c need to know of it.  All but name and open may be NULL. */
 struct lp_role {
@@ -74,7 +75,7 @@ struct lp_role {
 	/* Would it open?  Reads options and files only; the node has no loop.  Adds lines for the operator. */
 	enum lp_code (*check)(struct lp_node *node, struct lp_buf *told, struct lp_err *e);
 	void (*drain)(struct lp_node *node);
-	void (*reload)(struct lp_node *node);				/* SIGHUP: certificates */
+	void (*reload)(struct lp_node *node);				/* SIGHUP; node->options may be others */
 	int (*connections)(const struct lp_node *node);			/* still open: draining waits for them */
 	bool (*ready)(struct lp_node *node, struct lp_buf *why);	/* false: why, in words, is added */
 	void (*status)(struct lp_node *node, struct lp_buf *json);	/* adds one JSON object */

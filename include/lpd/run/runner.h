@@ -50,6 +50,9 @@ enum lp_code lp_runner_possible(const struct lp_model_entry *entry, struct lp_er
  * LP_CONFIG in words for an entry that needs a container (until that issue). */
 enum lp_code lp_runners_open(struct lp_scope *scope, struct lp_runners **out, const struct lp_runners_want *want,
 			     struct lp_err *e) LP_MUST_USE;
+/* Another aiModels.json: what is still named goes on, what is new begins, what is gone gets no more jobs.  The models
+ * live as long as the set.  LP_CONFIG: nothing was changed. */
+enum lp_code lp_runners_reload(struct lp_runners *runners, const struct lp_models *models, struct lp_err *e) LP_MUST_USE;
 int lp_runners_count(const struct lp_runners *runners);
 struct lp_runner *lp_runners_at(struct lp_runners *runners, int i);
 /* Takes a slot (given back when the scope closes) of a ready runner for it; NULL: none is free or there is
