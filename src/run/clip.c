@@ -6,7 +6,6 @@
 #include <lpd/io/timer.h>
 #include <lpd/run/child.h>
 
-#define MEMORY_LIMIT (INT64_C(4) << 30)
 #define PATIENCE (5 * LP_SEC)		/* for a program that is being started */
 #define AGAIN (15 * LP_MSEC)
 #define THINK (10 * LP_MIN)		/* lpd-media's own limits are below it */
@@ -51,7 +50,7 @@ enum lp_code lp_clips_open(struct lp_scope *scope, struct lp_clips **out, const 
 	const struct lp_child_want child = {
 		.loop = want->loop, .log = want->log, .metrics = want->metrics, .program = "lpd-media",
 		.need = "sound or video", .path = want->path, .label = "media", .data_dir = want->data_dir,
-		.socket = "media.sock", .memory_limit = MEMORY_LIMIT,
+		.socket = "media.sock",		/* it limits its memory itself, before it listens */
 	};
 
 	clips->want = *want;

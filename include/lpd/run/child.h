@@ -23,7 +23,7 @@ struct lp_child_want {
 	const char *data_dir;		/* for the socket */
 	const char *socket;		/* its name there: "runner.sock" */
 	const char *data_dir_option;	/* "-dataDir": tell it the folder too; NULL: it need not know */
-	int64_t memory_limit;
+	int64_t memory_limit;		/* 0: none from outside */
 };
 
 /* Finds the program and a place for its socket; LP_CONFIG in words.  It does not run yet. */
