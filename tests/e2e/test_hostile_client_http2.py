@@ -2,6 +2,7 @@
 """test_hostile_client_http2 - clients that break the rules of HTTP/2 or flood within them, against both nodes.
 
 Frames are written by hand.  Each function is a test; after each the nodes have to be as they were."""
+import base64
 import concurrent.futures
 import json
 import pathlib
@@ -11,11 +12,13 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "support"), str(HERE / "peer")]
 import h2  # noqa: E402
 from h2 import END_HEADERS, END_STREAM, PADDED, Peer, block, frame, post, request, setting, status_of, text  # noqa: E402
 from hostile import GoodRunner, Watch, job, watched  # noqa: E402
 from nodes import Pair, ask, each, wait_for  # noqa: E402
+from wire import message  # noqa: E402
 
 JOBS = 8
 GOOD = json.dumps(job()).encode()
@@ -296,6 +299,61 @@ def more_streams_than_jobs_are_told_so(nodes, runner):
             if got[0] == h2.HEADERS:
                 statuses.append(got[2])
     assert sum(b"wait" in row["body"] for row in runner.jobs) <= 2 * JOBS
+
+
+def no_rpc_that_is_wrong_hurts_the_orchestrator(nodes, _):
+    """Messages that are garbage, cut off, deep or large; methods that nobody serves here."""
+    good, _ = h2.grpc(nodes.service, "Orchestrator/GetOrchestrator")
+    caps = message([(5, message([(2, message([(1, 27), (2, message([(1, message([(1, b"m" * 50000)]))] * 50))]))] * 20))])
+    for words in b"", b"\xff" * 100, random.Random(3).randbytes(1000), good[:len(good) // 2], b"\xa3\x06" * 100000, message([(3, good)]), message([(3, caps)]), \
+            message([(3, message([(1, b"\xff" * 100000)]))]), message([(1, b"a" * 3000000)]):
+        for method in "Orchestrator/GetOrchestrator", "Orchestrator/Ping", "Orchestrator/Nothing", "AIWorker/RegisterAIWorker", "Transcoder/RegisterTranscoder":
+            h2.grpc(nodes.service, method, words)       # an answer or an end, in time
+
+
+def no_credentials_that_are_wrong_become_a_job(nodes, runner):
+    jobs, noise = len(runner.jobs), random.Random(4)
+    token = message([(1, b"t" * 32), (2, b"s"), (3, 1 << 40)])
+    segments = [b"====", b"A" * 9000, b"\x80\xff", *map(base64.b64encode, (
+        noise.randbytes(500), message([(1, b"27_test"), (8, token)]), message([(1, b"27_test\0\r\n"), (7, message([(1, b"\xff" * 1000)])), (8, token)]),
+        message([(2, 1 << 63), (6, 1 << 31), (8, message([(3, 1 << 63)]))])))]
+    for segment in segments:
+        for payment in b"", b"A" * 5000, base64.b64encode(noise.randbytes(300)), b"\xff":
+            with secret(nodes) as peer:
+                peer.sock.settimeout(5)
+                peer.send(post(1, GOOD, "/text-to-image", ("livepeer-segment", segment), ("livepeer-payment", payment), ("authorization", "Livepeer-AI-Worker-1.0")))
+                got = peer.until(h2.HEADERS, 1)
+                assert got and (status_of(got[3]) or 400) >= 400, (segment[:40], payment[:40], got)
+    assert len(runner.jobs) == jobs
+
+
+def noise(dice, peer):
+    """Frames that are mostly right, in an order that is mostly wrong."""
+    live = 1
+    for _ in range(dice.randrange(1, 60)):
+        kind, stream = dice.randrange(8), dice.choice((0, 1, 3, 5, live, live))
+        if kind < 3:
+            live += 2
+        path = dice.choice(("/text-to-image", "/llm", "/upscale", "/nothing", "/stream/x/y", "/net.Orchestrator/Ping"))
+        piece = (post(live, GOOD if dice.random() < 0.7 else b"x", path), post(live, GOOD, path), post(live, GOOD)[:-dice.randrange(1, 60)],
+                 frame(h2.RST, u32(dice.randrange(14)), 0, live), frame(h2.WINDOW, u32(dice.randrange(1, 1 << 16)), 0, stream), setting(window=dice.choice((0, 1, 65535))),
+                 frame(dice.randrange(12), dice.randbytes(dice.randrange(40)), dice.randrange(256), stream), frame(h2.GOAWAY, bytes(8)))[kind]
+        if not peer.send(piece):
+            break
+        if dice.random() < 0.3:
+            try:
+                peer.read()
+            except (TimeoutError, OSError):
+                pass
+
+
+def noise_hurts_nobody(nodes, _):
+    dice = random.Random(20261124)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        with dice.choice(DOORS)(nodes) as peer:
+            peer.sock.settimeout(0.02)
+            noise(dice, peer)
 
 
 def both_end_well(nodes, _):

@@ -132,16 +132,18 @@ binary() {
 	return $rc
 }
 
-# End to end: tests/e2e/test_* against the release build.  Each says "ok ...", "not ok ..." or "skip ...: why",
-# or ends with 77 and the reason.
-end_to_end() {
-	local test name one rc=0
-	for test in tests/e2e/test_*; do
+# End to end: tests/e2e/test_* against the release build, attacks against that with sanitizers too.  Each says
+# "ok ...", "not ok ..." or "skip ...: why", or ends with 77 and the reason.
+end_to_end() {	# PRESET FILES...
+	local test name one rc=0 preset=$1 log
+	shift
+	for test; do
 		[ -x "$test" ] || continue
 		name=$(basename "${test%.*}")
+		log=$out/$name-$preset.log
 		one=0
-		LPD=$PWD/build/release/lpd timeout -k 10 300 "$test" >"$out/$name.log" 2>&1 </dev/null || one=$?
-		python3 $tally lines "e2e ${name#test_}" "$out/$name.log" $one >>$out/results
+		LPD=$PWD/build/$preset/lpd timeout -k 10 300 "$test" >"$log" 2>&1 </dev/null || one=$?
+		python3 $tally lines "e2e ${name#test_}" "$log" $one >>$out/results
 		[ $one = 0 ] || [ $one = 77 ] || rc=1
 	done
 	return $rc
@@ -197,7 +199,8 @@ step "build tsan (clang, threads)" build tsan && step "what uses the pool under 
 step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes ] && echo "${FUZZ_SECONDS:-30}" || echo 4)"
 [ "$debug" = no ] || step "lint" lint
 [ "$debug" = no ] || step "generated documents" documents
-[ ! -x build/release/lpd ] || step "end to end" end_to_end
+[ ! -x build/release/lpd ] || step "end to end" end_to_end release tests/e2e/test_*
+[ ! -x build/asan/lpd ] || step "attacks under ASan and UBSan" end_to_end asan tests/e2e/test_hostile_*
 if [ $deep = yes ]; then
 	step "simulations under valgrind" memcheck
 	step "build coverage" build coverage && step "coverage" coverage
