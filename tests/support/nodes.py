@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import sys
@@ -16,9 +17,15 @@ LPD = os.environ.get("LPD", str(BUILD / "lpd"))
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Below those that the kernel gives to connections going out: one of them might be there before the node is."""
+    for port in random.sample(range(16000, 32000), 200):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass        # somebody has it
+    raise RuntimeError("no port is free")
 
 
 def answers(port):
