@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
 
 #include "duration.h"
 #include "video.h"
@@ -114,6 +115,59 @@ static void work_that_nobody_waits_for_ends(void **state)
 	lp_buf_clear(&wav);
 }
 
+/* As a browser records: webm's container, written as it comes, so that its head has no length. */
+static void make_live(struct lp_buf *to, int seconds)
+{
+	AVFormatContext *format = NULL;
+	AVPacket *packet = av_packet_alloc();
+	AVDictionary *options = NULL;
+	AVStream *stream;
+	uint8_t *bytes;
+	int n;
+
+	assert_true(avformat_alloc_output_context2(&format, NULL, "matroska", NULL) >= 0);
+	stream = avformat_new_stream(format, NULL);
+	stream->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+	stream->codecpar->codec_id = AV_CODEC_ID_PCM_S16LE;
+	stream->codecpar->format = AV_SAMPLE_FMT_S16;
+	stream->codecpar->sample_rate = 8000;
+	stream->codecpar->bits_per_coded_sample = 16;
+	stream->codecpar->ch_layout.nb_channels = 1;
+	stream->codecpar->ch_layout.order = AV_CHANNEL_ORDER_UNSPEC;
+	stream->time_base = (AVRational){ 1, 8000 };
+	av_dict_set(&options, "live", "1", 0);
+	assert_int_equal(avio_open_dyn_buf(&format->pb), 0);
+	assert_true(avformat_write_header(format, &options) >= 0);
+	for (int i = 0; i < seconds * 10; i++) {	/* a tenth of a second each */
+		assert_int_equal(av_new_packet(packet, 1600), 0);
+		memset(packet->data, 0, 1600);
+		packet->pts = packet->dts = av_rescale_q(i * 800, (AVRational){ 1, 8000 }, stream->time_base);
+		packet->duration = av_rescale_q(800, (AVRational){ 1, 8000 }, stream->time_base);
+		assert_int_equal(av_write_frame(format, packet), 0);
+		av_packet_unref(packet);
+	}
+	av_write_trailer(format);
+	n = avio_close_dyn_buf(format->pb, &bytes);
+	lp_buf_add(to, bytes, (size_t)n);
+	av_free(bytes);
+	av_dict_free(&options);
+	av_packet_free(&packet);
+	avformat_free_context(format);
+}
+
+static void a_recording_that_does_not_say_its_length_is_walked_through(void **state)
+{
+	struct lp_buf live = { 0 };
+	struct lp_err e;
+	int64_t got = 0;
+
+	(void)state;
+	make_live(&live, 7);
+	assert_int_equal(lp_duration_of(&got, lp_buf_span(&live), NULL, NULL, &e), LP_OK);
+	assert_in_range(got, 6800, 7100);
+	lp_buf_clear(&live);
+}
+
 /* ---- video ---- */
 
 static void make_picture(struct lp_buf *to, enum AVCodecID id, int width, int height)
@@ -201,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recordings_length_is_measured),
+		cmocka_unit_test(a_recording_that_does_not_say_its_length_is_walked_through),
 		cmocka_unit_test(a_recording_cut_short_breaks_nothing),
 		cmocka_unit_test(what_is_no_sound_is_refused),
 		cmocka_unit_test(work_that_nobody_waits_for_ends),
