@@ -17,6 +17,7 @@ struct lp_film {
 	struct lp_spool *frames[LP_ANSWER_MEDIA_MAX];
 	int64_t seed;			/* of the first frame, as the network's nodes give it on */
 	bool nsfw;
+	struct lp_span warning;		/* the runner's own: a stand-in made the frames */
 	struct lp_span path;
 	struct lp_err err;
 	bool done, committed;
@@ -62,6 +63,7 @@ static enum lp_code read_frames(struct lp_film *film)
 
 		film->seed = json_integer_value(lp_json_get(first, "seed"));
 		film->nsfw = json_is_true(lp_json_get(first, "nsfw"));
+		film->warning = lp_span_dup(film->scope, lp_json_str(json, "warning"));
 		if (json_array_size(rows) != 1 || json_array_size(row) != (size_t)lp_collect_count(c))
 			code = lp_fail(&film->err, LP_RUNNER, "unexpected number of image-to-video outputs expected=1 "
 				       "actual=%zu", json_array_size(rows));
@@ -140,6 +142,11 @@ void lp_film_commit(struct lp_film *film)
 
 void lp_film_write(const struct lp_film *film, struct lp_buf *to, struct lp_span prefix)
 {
-	lp_buf_fmt(to, "{\"images\":[{\"nsfw\":%s,\"seed\":%lld,\"url\":\"%.*s%.*s\"}]}\n", film->nsfw ? "true" : "false",
+	lp_buf_fmt(to, "{\"images\":[{\"nsfw\":%s,\"seed\":%lld,\"url\":\"%.*s%.*s\"}]", film->nsfw ? "true" : "false",
 		   (long long)film->seed, LP_ARG(prefix), LP_ARG(film->path));
+	if (film->warning.len) {
+		lp_buf_add_text(to, ",\"warning\":");
+		lp_json_write_str(to, film->warning);
+	}
+	lp_buf_add_text(to, "}\n");
 }

@@ -36,6 +36,7 @@ static void frames_become_a_video_that_the_gateway_keeps(void **state)
 	assert_int_equal(r->status, 200);
 	assert_non_null(strstr(lp_buf_text(&r->body), ".mp4\""));
 	assert_non_null(strstr(lp_buf_text(&r->body), "\"seed\":7"));
+	assert_non_null(strstr(lp_buf_text(&r->body), "\"warning\":\"a \\\"stand-in\\\" drew\""));
 	assert_int_equal(m->started, 1);	/* only the orchestrator has frames */
 	assert_int_equal(sim_jobs(o, LP_OK), 1);
 	assert_int_equal(sim_slots_used(o), 0);

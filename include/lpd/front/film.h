@@ -1,6 +1,7 @@
 /* front/film - a runner's frames become one video, kept in front/media (ai-http-api 2.9).
  *
- * {"frames":[[{"url","seed","nsfw"},...]]} in, {"images":[{"nsfw","seed","url":".../NAME.mp4"}]} out. */
+ * {"frames":[[{"url","seed","nsfw"},...]]} in, {"images":[{"nsfw","seed","url":".../NAME.mp4"}]} out; a
+ * "warning" of the runner goes on. */
 #ifndef LPD_FRONT_FILM_H
 #define LPD_FRONT_FILM_H
 

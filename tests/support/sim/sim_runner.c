@@ -63,7 +63,7 @@ static const char chat[] =
 	"\"message\":{\"role\":\"assistant\",\"content\":\"hello there\"},\"finish_reason\":\"stop\"}],"
 	"\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}";
 
-static const char film[] = "{\"frames\":[[{\"url\":\"data:image/png;base64,AAAA\",\"seed\":7,\"nsfw\":false},"
+static const char film[] = "{\"warning\":\"a \\\"stand-in\\\" drew\",\"frames\":[[{\"url\":\"data:image/png;base64,AAAA\",\"seed\":7,\"nsfw\":false},"
 	"{\"url\":\"data:image/png;base64,BBBB\",\"seed\":7,\"nsfw\":false}]]}";
 
 /* The last two are lpd-media's. */
