@@ -151,7 +151,7 @@ static void on_written(void *self, const struct lp_err *why)
 	}
 	if (!kept->marked) {
 		kept->marked = true;
-		kept_tell_askers(kept);
+		lp_kept_tell_askers(kept);
 		try_save(kept);
 		return;
 	}
@@ -170,7 +170,7 @@ static void write_file(struct lp_kept *kept, struct lp_spool *const *spools, int
 
 	kept->writing = true;
 	kept->jobs->writing++;
-	kept_write_line(kept, &line);
+	lp_kept_write_line(kept, &line);
 	kept->body_at = (int64_t)line.len + 1;
 	kept->bytes = kept->body_at + kept->body_size;
 	for (int i = 0; i < kept->n_media; i++) {
@@ -310,7 +310,7 @@ static void settle(struct lp_kept *kept)
 	if (!kept->ended || kept->body || (state != LP_CAPTURE_WHOLE && state != LP_CAPTURE_BROKEN))
 		return;
 	take_reply(kept);
-	kept_tell_askers(kept);
+	lp_kept_tell_askers(kept);
 	if (!worth_keeping(kept)) {
 		drop(kept);
 		return;
@@ -324,7 +324,7 @@ static void on_capture(void *self)
 {
 	struct lp_kept *kept = self;
 
-	kept_tell_askers(kept);
+	lp_kept_tell_askers(kept);
 	settle(kept);
 }
 
@@ -430,7 +430,7 @@ static void load(void *self, const char *name, struct lp_span line, int64_t size
 	int64_t latest = lp_wall(jobs->want.loop) + jobs->want.ttl;
 
 	kept->path = lp_fmt(kept->scope, "%s/%s", jobs->want.dir, name);
-	if (!kept_read_line(kept, line, size) || jobs->count >= jobs->want.max || lp_map_find(jobs->by_id, kept->id)) {
+	if (!lp_kept_read_line(kept, line, size) || jobs->count >= jobs->want.max || lp_map_find(jobs->by_id, kept->id)) {
 		struct lp_scope *scope = kept->scope;
 
 		lp_log_kv(jobs->want.log, LP_UNUSUAL, "no kept job", "file", kept->path, NULL);

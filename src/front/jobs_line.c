@@ -14,7 +14,7 @@ static void add_text(struct lp_buf *to, const char *name, struct lp_span value)
 	lp_json_write_str(to, value);
 }
 
-void kept_write_line(const struct lp_kept *kept, struct lp_buf *to)
+void lp_kept_write_line(const struct lp_kept *kept, struct lp_buf *to)
 {
 	char print[65];
 
@@ -124,7 +124,7 @@ static bool get_all(struct lp_kept *kept, const json_t *line, int64_t body_at)
 	return get_media(kept, lp_json_get(line, "media"), body_at + kept->body_size);
 }
 
-bool kept_read_line(struct lp_kept *kept, struct lp_span text, int64_t size)
+bool lp_kept_read_line(struct lp_kept *kept, struct lp_span text, int64_t size)
 {
 	struct lp_scope *scope = lp_scope_open(NULL, "line");
 	struct lp_err e;

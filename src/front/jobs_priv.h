@@ -68,10 +68,10 @@ struct kept_asker {
 
 /* jobs_line.c: the first line of a row's file.  Reading fills everything but scope and tables; false: it is no row of
  * ours, or its lengths are not those of the file. */
-void kept_write_line(const struct lp_kept *kept, struct lp_buf *to);
-bool kept_read_line(struct lp_kept *kept, struct lp_span line, int64_t size);
+void lp_kept_write_line(const struct lp_kept *kept, struct lp_buf *to);
+bool lp_kept_read_line(struct lp_kept *kept, struct lp_span line, int64_t size);
 
 /* jobs_serve.c: something came that askers may wait for. */
-void kept_tell_askers(struct lp_kept *kept);
+void lp_kept_tell_askers(struct lp_kept *kept);
 
 #endif

@@ -104,7 +104,7 @@ static void serve(struct lp_kept *kept, struct kept_asker *asker)
 		send_reply(kept, asker);
 }
 
-void kept_tell_askers(struct lp_kept *kept)
+void lp_kept_tell_askers(struct lp_kept *kept)
 {
 	lp_list_each(&kept->askers, asker, struct kept_asker, link)
 		if (is_ready(kept, asker))

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
 static bool read_one(struct lp_kept *kept, struct lp_span line, int64_t rest)
 {
-	return kept_read_line(kept, line, (int64_t)line.len + 1 + rest);
+	return lp_kept_read_line(kept, line, (int64_t)line.len + 1 + rest);
 }
 
 /* The file's size is taken from the front of the input, so that the fuzzer can make it fit. */
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 			end += one.media[i].size;
 		}
 		lp_assert(end == one.bytes);
-		kept_write_line(&one, &text);
+		lp_kept_write_line(&one, &text);
 		lp_assert(read_one(&two, lp_buf_span(&text), at[0] | at[1] << 8));
 		lp_assert(lp_span_eq(one.id, two.id) && one.state == two.state && one.until == two.until);
 	}
