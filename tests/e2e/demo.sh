@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # demo - lpd at work on this machine: a gateway, an orchestrator and the built-in runner, three processes, and two jobs
-# through them.  Called as ./dev demo.  It ends what it started, by pid, and leaves the pictures in demo/.
+# through them.  Called as ./dev demo [--all].  It ends what it started, by pid, and leaves the pictures in demo/; with
+# --all one of everything, and a page that shows it, demo/index.html.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
+all=no
+case ${1:-} in
+"") ;;
+--all) all=yes ;;
+*) echo "./dev demo [--all]" >&2; exit 1 ;;
+esac
 prompt="a red fox under a full moon"
 picture_model=builtin/sketch
 enlarge_model=builtin/span-x2
@@ -75,10 +82,13 @@ size_of() { od -An -j16 -N8 -tu1 "$1" | awk '{ print $3 * 256 + $4 " x " $7 * 25
 mkdir -p $work/orchestrator demo
 say "1. what is missing is installed"
 tests/support/deps.sh --build --demo
+[ $all = no ] || tests/support/deps.sh --voices || say "  speech and reading are left out"
 say "2. build"
 ./dev build release >$work/build.log 2>&1 || die "the build failed:" $work/build.log
 say "3. models for the built-in runner (fetched once; without them it draws more simply and says so)"
 build/release/lpd models fetch -dataDir $work/orchestrator 2>&1 | sed 's/^/  /' || say "  not all of them could be had"
+[ $all = no ] || build/release/lpd models fetch whisper-tiny.en smollm2-135m -dataDir $work/orchestrator 2>&1 | sed 's/^/  /' ||
+	say "  speech to text or the language model could not be had"
 
 service=$(free_port 8935)
 http=$(free_port 9935)
@@ -86,9 +96,32 @@ cat >$work/aiModels.json <<EOF
 [{"pipeline": "text-to-image", "model_id": "$picture_model", "warm": true},
  {"pipeline": "upscale", "model_id": "$enlarge_model", "warm": true}]
 EOF
+# Models that the runner lacks are named too: the page says of them what the nodes say.
+[ $all = no ] || cat >$work/aiModels.json <<EOF
+[{"pipeline": "text-to-image", "model_id": "builtin/sketch", "warm": true},
+ {"pipeline": "image-to-image", "model_id": "builtin/style26", "warm": true},
+ {"pipeline": "image-to-video", "model_id": "builtin/style26-motion", "warm": true},
+ {"pipeline": "upscale", "model_id": "builtin/span-x4", "warm": true},
+ {"pipeline": "segment-anything-2", "model_id": "builtin/u2netp", "warm": true},
+ {"pipeline": "image-to-text", "model_id": "builtin/efficientnet-lite0", "warm": true},
+ {"pipeline": "text-to-speech", "model_id": "builtin/flite-slt", "warm": true},
+ {"pipeline": "text-to-speech", "model_id": "builtin/flite-rms", "warm": true},
+ {"pipeline": "text-to-speech", "model_id": "builtin/flite-awb", "warm": true},
+ {"pipeline": "audio-to-text", "model_id": "builtin/whisper-tiny.en", "warm": true},
+ {"pipeline": "llm", "model_id": "builtin/smollm2-135m", "warm": true}]
+EOF
 say "4. an orchestrator on port $service (TLS), and a gateway on port $http that asks it"
 start orchestrator "$(free_port 7935)" -mode orchestrator -serviceAddr "127.0.0.1:$service" -aiModels $work/aiModels.json
 start gateway "$(free_port 5935)" -mode gateway -orchAddr "127.0.0.1:$service" -httpAddr "127.0.0.1:$http"
+
+if [ $all = yes ]; then
+	say "5. one of everything"
+	build/release/lpd models list -dataDir $work/orchestrator >$work/models.txt
+	python3 tests/e2e/gallery.py "http://127.0.0.1:$http" demo $work/models.txt || die "the page was not made" "$work/orchestrator.log"
+	stop
+	say "6. all of it is stopped again.  Open demo/index.html in a browser."
+	exit 0
+fi
 
 say "5. POST /text-to-image: \"$prompt\""
 ask demo/picture.png /text-to-image -H 'Content-Type: application/json' \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps - bring the packages that lpd is built, tested and shown with.  Called as ./dev deps [--build] [--test] [--bench] [--demo].
+# deps - bring the packages that lpd is built, tested and shown with.  Called as ./dev deps [--build] [--test] [--bench] [--demo] [--voices].
 #
 # Debian 12 is tested, Debian 13 takes the same list and its own llhttp, Ubuntu 24.04 is written but UNTESTED.
 # When nothing is missing it asks dpkg once, touches no network and needs no root.
@@ -13,6 +13,7 @@ build_set="gcc libc6-dev clang lld libclang-rt-dev cmake ninja-build pkg-config 
 test_set="python3 shellcheck cppcheck clang-tidy valgrind gcovr curl openssl procps util-linux"
 bench_set="python3 nginx-light wrk nghttp2-client"
 demo_set="curl python3 python3-venv"
+voices_set="libflite1 libtesseract5 tesseract-ocr-eng"	# speech, and text in pictures: the runner loads them when they are there
 
 # The second way to llhttp's three C files, for a distribution that has no package of it: pinned by content.
 llhttp_sdist="llhttp==9.3.0.0"
@@ -144,6 +145,7 @@ for set in "$@"; do
 	--test) bring test $test_set ;;
 	--bench) bench ;;
 	--demo) bring demo $demo_set ;;
-	*) die "unknown set $set: it is --build, --test, --bench or --demo" ;;
+	--voices) bring voices $voices_set ;;
+	*) die "unknown set $set: it is --build, --test, --bench, --demo or --voices" ;;
 	esac
 done
