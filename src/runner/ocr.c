@@ -9,7 +9,7 @@
 #include "resize.h"
 
 #define AUTOMATIC 3		/* page segmentation */
-#define SURE 55			/* below this what is read is noise */
+#define SURE 65			/* below this what is read is noise */
 #define SMALL 800		/* a picture whose longer side is below this is read at twice its size */
 #define MARGIN 12		/* white pixels around it: letters at the very edge are missed */
 #define LETTERS 2		/* fewer are noise */

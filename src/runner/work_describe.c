@@ -9,6 +9,7 @@
 #include "picture.h"
 
 #define SIDE 4096
+#define NOTHING 0.05f		/* a likeliest name below this names nothing */
 
 /* Some of the names bring their own. */
 static const char *article(const char *name)
@@ -51,43 +52,37 @@ static void write_seen(struct lp_buf *to, const struct lp_seen seen[LP_LOOK_BEST
 	lp_buf_add_char(to, '.');
 }
 
-static enum lp_code look(struct lp_job *job, struct lp_buf *to, const struct lp_image *im)
+static enum lp_code look(struct lp_job *job, struct lp_buf *to, const struct lp_image *im, bool has_text)
 {
 	struct lp_look_want want = { .net = job->model->net, .names = job->model->names, .picture = im };
+	struct lp_span prompt = lp_span_trim(job->ask.at[LP_ASK_PROMPT].text);
 	struct lp_seen seen[LP_LOOK_BEST];
 	enum lp_code code = lp_look(seen, &want, &job->err);
 
-	if (code == LP_OK)
-		write_seen(to, seen, lp_span_trim(job->ask.at[LP_ASK_PROMPT].text));
+	/* A page of text looks like nothing: then what it says is all there is to say. */
+	if (code == LP_OK && (prompt.len || !has_text || seen[0].share >= NOTHING))
+		write_seen(to, seen, prompt);
 	return code;
-}
-
-static enum lp_code read_text(struct lp_job *job, struct lp_buf *to, const struct lp_image *im)
-{
-	struct lp_read_want want = { .reader = job->model->reader, .picture = im, .stop = &job->stop };
-	struct lp_read read;
-	enum lp_code code = lp_reader_read(job->scope, &read, &want, &job->err);
-
-	if (code != LP_OK || !read.text.len)
-		return code;
-	if (to->len)
-		lp_buf_add_text(to, " The text in it reads: ");
-	lp_buf_add_span(to, read.text);
-	return LP_OK;
 }
 
 enum lp_code lp_work_describe(struct lp_job *job)
 {
-	bool text_only = !job->model->net || only_text(job->ask.at[LP_ASK_PROMPT].text);
+	bool text_only = !job->model->net || (job->model->reader && only_text(job->ask.at[LP_ASK_PROMPT].text));
+	struct lp_read_want want = { .reader = job->model->reader, .stop = &job->stop };
+	struct lp_read read = { .text = { "", 0 } };
 	struct lp_buf words = { .len = 0 };
 	struct lp_image *im;
 	enum lp_code code = lp_picture_read(job->scope, &im, job->ask.file, SIDE, &job->err);
 
-	if (code == LP_OK && (!text_only || !job->model->reader))
-		code = look(job, &words, im);
-	if (code == LP_OK && job->model->reader)
-		code = read_text(job, &words, im);
+	want.picture = im;
+	if (code == LP_OK && want.reader)
+		code = lp_reader_read(job->scope, &read, &want, &job->err);
+	if (code == LP_OK && !text_only)
+		code = look(job, &words, im, read.text.len > 0);
 	if (code == LP_OK) {
+		if (read.text.len && !text_only)
+			lp_buf_fmt(&words, "%sThe text in it reads: ", words.len ? " " : "");
+		lp_buf_add_span(&words, read.text);
 		lp_buf_add_text(&job->json, "{\"text\":");
 		lp_json_write_str(&job->json, lp_buf_span(&words));
 		lp_answer_end(job, job->model->why);

@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 STYLES = [("an oil painting", 3), ("a watercolour at sunset", 2), ("ink", 6), ("cubist", 21), ("a mosaic", 8)]
 PROMPTS = [("a red fox under a full moon in the forest", 7), ("a sailing boat on the sea at sunset", 12),
            ("a castle in the mountains, oil painting", 4), ("a rocket in space among planets", 9),
-           ("a hot air balloon over a meadow, watercolour", 21), ("a lighthouse in a storm with lightning", 5)]
+           ("a red balloon over a meadow, watercolour", 21), ("a penguin in the snow", 5)]
 SPEECH = "Everything you see and hear on this page was made on this machine, a moment ago, by three small processes."
 QUESTION = "Write one short sentence about a fox at night."
 
@@ -149,7 +149,8 @@ class Page:
         row = self.models.get(model, {})
         times = ", ".join(f"{seconds:.1f} s" for seconds, _ in jobs)
         requests = "\n\n".join(request for _, request in jobs[:2]) + ("\n\n…" if len(jobs) > 2 else "")
-        about = f'{row.get("what", "")}. It is not {row["is not"]}.' if row else ""
+        what = row.get("what", "")
+        about = f'{what[:1].upper()}{what[1:]}. It is not {row["is not"]}.' if row else ""
         print(f"    made by {model} in {times}")
         self.cards.append(f'''<section id="{pipeline}">
 <header><div><h2>{title}</h2><p class="path">POST /{pipeline}</p></div><p class="chips"><span>{html.escape(model)}</span><span>{times}</span></p></header>
@@ -189,7 +190,7 @@ class Page:
 
     def upscale(self):
         answer, seconds, request = self.gateway.json("/text-to-image", {
-            "model_id": "builtin/sketch", "prompt": "a parrot on a branch", "width": 256, "height": 192, "seed": 3})
+            "model_id": "builtin/sketch", "prompt": "a parrot", "width": 256, "height": 192, "seed": 3})
         small = self.gateway.keep(answer["images"][0]["url"], "small.png")
         answer, seconds, request = self.gateway.form("/upscale", {"model_id": "builtin/span-x4", "prompt": "a parrot"}, "image", small)
         large = self.gateway.keep(answer["images"][0]["url"], "large.png")
@@ -214,7 +215,7 @@ class Page:
         text = HERE.parent / "vectors" / "runner" / "text.png"
         (self.gateway.folder / "text.png").write_bytes(text.read_bytes())
         rows, jobs = [], []
-        for name in ("text.png", "picture-5.png"):
+        for name in ("text.png", "large.png"):
             answer, seconds, request = self.gateway.form("/image-to-text", {"model_id": "builtin/efficientnet-lite0", "prompt": ""},
                                                          "image", name)
             rows.append(f'<div class="said">{self.picture(name)}<blockquote>{html.escape(answer["text"])}</blockquote></div>')

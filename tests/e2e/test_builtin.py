@@ -170,7 +170,10 @@ def a_picture_is_named_and_its_text_is_read(nodes):
     text = (pathlib.Path(__file__).resolve().parents[1] / "vectors" / "runner" / "text.png").read_bytes()
     ask_for = {"model_id": "builtin/efficientnet-lite0"}
     status, body = nodes.form("/image-to-text", ask_for, {"image": text})
-    assert status == 200 and "%" in body["text"] and "quick brown fox" in body["text"], (status, body)
+    assert status == 200 and "quick brown fox" in body["text"], (status, body)
+    source = nodes.picture(nodes.post("/text-to-image", SKETCH))
+    status, body = nodes.form("/image-to-text", ask_for, {"image": source})
+    assert status == 200 and " %)" in body["text"], (status, body)
     status, body = nodes.form("/image-to-text", {**ask_for, "prompt": "What does it say?"}, {"image": text})
     assert status == 200 and body["text"].startswith("The quick brown fox"), (status, body)
     status, body = nodes.form("/image-to-text", {**ask_for, "prompt": "a photo of"}, {"image": text})

@@ -65,7 +65,7 @@ static void fill_blocks(uint8_t *w, enum lp_quant kind, int blocks)
 		if (kind == LP_Q4_1)
 			memcpy(w + 2, &scales[(b + 1) % 3], 2);
 		for (int i = kind == LP_Q4_1 ? 4 : 2; i < (kind == LP_Q4_1 ? LP_Q4_1_BYTES : LP_Q8_0_BYTES); i++)
-			w[i] = (uint8_t)(chance() * 127.0f + 128.0f) == 128 ? 1 : (uint8_t)(chance() * 126.0f);
+			w[i] = (uint8_t)(int)(chance() * 127.0f);	/* never -128, which no file has */
 		w += kind == LP_Q4_1 ? LP_Q4_1_BYTES : LP_Q8_0_BYTES;
 	}
 }
