@@ -82,7 +82,7 @@ static void start_job(int listener, int fd)
 
 enum lp_code lp_serve(const char *path, struct lp_err *e)
 {
-	int listener, jobs = 0, most = jobs_at_once();
+	int listener = -1, jobs = 0, most = jobs_at_once();
 
 	if (open_socket(&listener, path, e) != LP_OK)
 		return e->code;
