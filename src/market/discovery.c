@@ -24,7 +24,7 @@
 #define RETRY (LP_SEC)			/* after a failure; doubled each time, up to the interval */
 #define MOST 100000			/* orchestrators */
 #define EXTRA_ROUNDS 3			/* an extra node that nobody names any more is asked so long */
-#define RECOUNT LP_SEC			/* how often the gauges are set, at most */
+#define RECOUNT LP_SEC			/* how often the gauges are set, at most; longer when there are many */
 #define RENEW 180			/* seconds: a token's last ones, network-protocol 7.4 */
 
 struct asker {
@@ -89,7 +89,7 @@ static void counts(struct lp_discovery *d)
 	if (!d->want.metrics || lp_timer_is_set(&d->recount))
 		return;
 	count(d);
-	lp_timer_set(&d->recount, d->want.loop, RECOUNT);
+	lp_timer_set(&d->recount, d->want.loop, RECOUNT + d->n * LP_MSEC);
 }
 
 /* ---- who waits for news ---- */

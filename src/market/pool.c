@@ -102,8 +102,7 @@ static struct lp_select_want want_of(const struct lp_roster *roster, const struc
 /* Those that have no offer of it at all. */
 static void count_outside(const struct lp_roster *roster, const struct lp_pool *pool, struct lp_choice *out)
 {
-	int unreached = pool ? pool->field.count[LP_REJECT_UNREACHED] : 0;
-	int reached = pool ? pool->n - unreached : 0;
+	int reached = pool->n - pool->field.count[LP_REJECT_UNREACHED];
 
 	out->rejected[LP_REJECT_UNREACHED] = roster->n - roster->n_reached;
 	out->rejected[LP_REJECT_MODEL] = roster->n_reached - reached;
@@ -112,35 +111,6 @@ static void count_outside(const struct lp_roster *roster, const struct lp_pool *
 static struct lp_orch *orch_of(struct lp_candidate *c)
 {
 	return c ? LP_CONTAINER(c, struct lp_offer, candidate)->orch : NULL;
-}
-
-/* Take those out that this job has tried, choose, and put them back. */
-static struct lp_orch *choose_untried(struct lp_roster *roster, struct lp_pool *pool, const struct lp_roster_ask *ask,
-				      struct lp_choice *out)
-{
-	const struct lp_select_want want = want_of(roster, pool, ask);
-	struct lp_candidate *aside[LP_ROSTER_TRIED];
-	int n = 0;
-
-	lp_assert(ask->n_tried <= LP_ROSTER_TRIED);
-	for (int i = 0; i < ask->n_tried; i++) {
-		struct lp_offer *o = lp_offer_find(ask->tried[i], ask->capability, ask->model);
-
-		/* What it said lately is better news for the client than that this job was there. */
-		if (!o || o->pool != pool || o->candidate.reject != LP_REJECT_NONE)
-			continue;
-		lp_field_drop(&pool->field, &o->candidate);
-		o->candidate.reject = LP_REJECT_TRIED;
-		lp_field_put(&pool->field, &o->candidate, want.price_factor);
-		aside[n++] = &o->candidate;
-	}
-	lp_select(out, &pool->field, &want, roster->dice);
-	while (n--) {
-		lp_field_drop(&pool->field, aside[n]);
-		aside[n]->reject = LP_REJECT_NONE;
-		lp_field_put(&pool->field, aside[n], want.price_factor);
-	}
-	return orch_of(out->chosen);
 }
 
 static bool tried(const struct lp_orch *orch, const struct lp_roster_ask *ask)
@@ -156,7 +126,100 @@ static bool allowed(const struct lp_orch *orch, const struct lp_roster_ask *ask)
 	return !ask->pin || lp_pin_allows(ask->pin, orch->address, lp_orch_identity(orch));
 }
 
-/* The client has wishes: a field of those that it allows, made for this one choice. */
+/* Who stands aside for this one choice. */
+struct aside {
+	struct lp_candidate **all;
+	enum lp_reject *were;
+	int n;
+};
+
+static void step_aside(struct aside *aside, struct lp_pool *pool, struct lp_candidate *c, enum lp_reject why, double factor)
+{
+	lp_field_drop(&pool->field, c);
+	aside->all[aside->n] = c;
+	aside->were[aside->n++] = c->reject;
+	c->reject = why;
+	lp_field_put(&pool->field, c, factor);
+}
+
+static void step_back(struct aside *aside, struct lp_pool *pool, double factor)
+{
+	while (aside->n--) {
+		struct lp_candidate *c = aside->all[aside->n];
+
+		lp_field_drop(&pool->field, c);
+		c->reject = aside->were[aside->n];
+		lp_field_put(&pool->field, c, factor);
+	}
+}
+
+static void tried_step_aside(struct aside *aside, struct lp_pool *pool, const struct lp_roster_ask *ask, double factor)
+{
+	for (int i = 0; i < ask->n_tried; i++) {
+		struct lp_offer *o = lp_offer_find(ask->tried[i], ask->capability, ask->model);
+
+		/* What it said lately is better news for the client than that this job was there. */
+		if (o && o->pool == pool && o->candidate.reject == LP_REJECT_NONE)
+			step_aside(aside, pool, &o->candidate, LP_REJECT_TRIED, factor);
+	}
+}
+
+static struct lp_orch *choose_untried(struct lp_roster *roster, struct lp_pool *pool, const struct lp_roster_ask *ask,
+				      struct lp_choice *out)
+{
+	const struct lp_select_want want = want_of(roster, pool, ask);
+	struct lp_candidate *all[LP_ROSTER_TRIED];
+	enum lp_reject were[LP_ROSTER_TRIED];
+	struct aside aside = { all, were, 0 };
+
+	lp_assert(ask->n_tried <= LP_ROSTER_TRIED);
+	tried_step_aside(&aside, pool, ask, want.price_factor);
+	lp_select(out, &pool->field, &want, roster->dice);
+	step_back(&aside, pool, want.price_factor);
+	count_outside(roster, pool, out);
+	return orch_of(out->chosen);
+}
+
+/* The client shuts some out: these stand aside.  *out corrects what is counted of
+ * those that have no offer of it. */
+static void shut_out(struct lp_roster *roster, struct lp_pool *pool, const struct lp_roster_ask *ask,
+		     struct aside *aside, struct lp_choice *out)
+{
+	for (int i = 0; i < roster->n; i++) {
+		struct lp_orch *orch = roster->rows[i];
+		struct lp_offer *o;
+
+		if (allowed(orch, ask))
+			continue;
+		o = lp_offer_find(orch, ask->capability, ask->model);
+		out->rejected[orch->reached ? LP_REJECT_MODEL : LP_REJECT_UNREACHED] -= !o || o->pool != pool || !orch->reached;
+		out->rejected[LP_REJECT_EXCLUDED] += !o || o->pool != pool;
+		if (o && o->pool == pool)
+			step_aside(aside, pool, &o->candidate, LP_REJECT_EXCLUDED, roster->rules.weights.price_factor);
+	}
+}
+
+static struct lp_orch *choose_without(struct lp_roster *roster, struct lp_pool *pool, const struct lp_roster_ask *ask,
+				      struct lp_choice *out)
+{
+	const struct lp_select_want want = want_of(roster, pool, ask);
+	size_t most = (size_t)roster->n + LP_ROSTER_TRIED;
+	struct aside aside = { lp_mem_get(most * sizeof(*aside.all)), lp_mem_get(most * sizeof(*aside.were)), 0 };
+	struct lp_choice correction = { 0 };
+
+	shut_out(roster, pool, ask, &aside, &correction);
+	tried_step_aside(&aside, pool, ask, want.price_factor);
+	lp_select(out, &pool->field, &want, roster->dice);
+	step_back(&aside, pool, want.price_factor);
+	count_outside(roster, pool, out);
+	for (int i = 0; i < LP_REJECTS; i++)
+		out->rejected[i] += correction.rejected[i];
+	lp_mem_free(aside.all);
+	lp_mem_free(aside.were);
+	return orch_of(out->chosen);
+}
+
+/* The client names who may: a field of these, made for this one choice. */
 static struct lp_orch *choose_pinned(struct lp_roster *roster, struct lp_pool *pool, const struct lp_roster_ask *ask,
 				     struct lp_choice *out)
 {
@@ -196,24 +259,18 @@ static struct lp_orch *choose_pinned(struct lp_roster *roster, struct lp_pool *p
 
 struct lp_orch *lp_roster_choose(struct lp_roster *roster, const struct lp_roster_ask *ask, struct lp_choice *out)
 {
-	static const struct lp_pool nobody;
-	struct lp_pool *pool = pool_find(roster, ask->capability, ask->model);
-	struct lp_orch *chosen;
+	struct lp_pool *pool = pool_find(roster, ask->capability, ask->model), none;
 
 	catch_up(roster, pool, ask->now);
-	if (ask->pin && ask->pin->n) {
-		struct lp_pool none = nobody;
-
-		return choose_pinned(roster, pool ? pool : &none, ask, out);
-	}
 	if (!pool) {
-		lp_select(out, &nobody.field, &roster->rules.weights, roster->dice);
-		count_outside(roster, NULL, out);
-		return NULL;
+		none = (struct lp_pool){ 0 };
+		pool = &none;
 	}
-	chosen = choose_untried(roster, pool, ask, out);
-	count_outside(roster, pool, out);
-	return chosen;
+	if (ask->pin && ask->pin->n_wanted)
+		return choose_pinned(roster, pool, ask, out);
+	if (ask->pin && ask->pin->n)
+		return choose_without(roster, pool, ask, out);
+	return choose_untried(roster, pool, ask, out);
 }
 
 /* ---- when nobody can ---- */

@@ -208,6 +208,16 @@ static void list_models(const struct lp_gateway_job *j, char *to, size_t cap)
 	}
 }
 
+static void count_unserved(struct lp_gateway_job *j)
+{
+	int most = 0;
+
+	for (int i = 1; i < LP_REJECTS; i++)
+		most = j->rejected[i] > j->rejected[most] ? i : most;
+	lp_metric_add(j->gw->node->metrics, LP_M_UNSERVED,
+		      LP_LABELS(j->pipeline->name, most ? lp_reject_name((enum lp_reject)most) : "nobody_known"), 1);
+}
+
 /* Nobody will: say why, in numbers, and for a model that nobody has, which there are. */
 static int give_up(struct lp_gateway_job *j, int64_t chance)
 {
@@ -215,6 +225,7 @@ static int give_up(struct lp_gateway_job *j, int64_t chance)
 	int known = 0;
 
 	stop_waiting(j);
+	count_unserved(j);
 	/* A fault of the last one tried says more than that there are no others. */
 	if (j->err.code != LP_OK && j->err.code != LP_NO_CAPACITY)
 		return SETTLE;

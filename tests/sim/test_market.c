@@ -179,6 +179,7 @@ static void a_client_names_who_shall_work_and_who_not(void **state)
 	assert_int_equal(none->status, 503);
 	assert_non_null(strstr(text(none), "2 excluded"));
 	assert_true(traced(none, "chose nobody; passed over: 2 excluded"));
+	assert_int_equal(sim_metric(s->gateway, LP_M_UNSERVED, LP_LABELS("text-to-image", "excluded")), 1);
 	struct sim_reply *bad = ask_with(s, "!");
 	assert_int_equal(bad->status, 400);
 	assert_non_null(strstr(text(bad), "Lp-Orchestrator"));

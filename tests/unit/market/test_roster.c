@@ -845,6 +845,97 @@ static void a_row_that_is_held_outlives_its_removal(void **state)
 	lp_orch_let_go(a);
 }
 
+/* ---- many, and all sorts of things happen to them ---- */
+
+#define CROWD 150
+
+static void counts_with_a_pin(struct world *w, const char *words)
+{
+	struct lp_roster_ask ask = ask_for(w, "m");
+	struct lp_choice choice;
+	struct lp_pin pin;
+	int sum;
+
+	assert_int_equal(lp_pin_parse(&pin, lp_span(words), NULL), LP_OK);
+	ask.pin = &pin;
+	lp_roster_choose(w->roster, &ask, &choice);
+	sum = choice.eligible;
+	for (int i = 0; i < LP_REJECTS; i++) {
+		assert_true(choice.rejected[i] >= 0);
+		sum += choice.rejected[i];
+	}
+	assert_int_equal(sum, CROWD);
+	assert_int_equal(choice.rejected[LP_REJECT_EXCLUDED], *words == '!' ? 3 : CROWD - 3);
+}
+
+static void same_counts(struct world *w)
+{
+	struct lp_choice before, after;
+	int sum;
+
+	choose(w, &before);
+	lp_roster_staked(w->roster);	/* looks at every one anew */
+	choose(w, &after);
+	assert_memory_equal(before.rejected, after.rejected, sizeof(before.rejected));
+	assert_int_equal(before.eligible, after.eligible);
+	counts_with_a_pin(w, "!o:3, !o:77, !https://o:149");
+	counts_with_a_pin(w, "o:3, o:77, https://o:149");
+	sum = after.eligible;
+	for (int i = 0; i < LP_REJECTS; i++)
+		sum += after.rejected[i];
+	assert_int_equal(sum, CROWD);
+}
+
+/* What is worked out only when something happens, or an alarm rings, is what looking at all of them would say. */
+static void what_is_kept_up_is_what_looking_would_say(void **state)
+{
+	static const enum lp_code codes[] = { LP_OK, LP_OK, LP_OK, LP_NO_CAPACITY, LP_PEER_ERROR, LP_RESET, LP_GONE,
+					      LP_MEDIA_LOST, LP_TOKEN };
+	struct world *w = *state;
+	struct lp_orch *rows[CROWD];
+	struct lp_orch_try tries[CROWD] = { 0 };
+	struct lp_err why = { .code = LP_CONNECT };
+
+	for (int i = 0; i < CROWD; i++)
+		rows[i] = lp_roster_row(w->roster, lp_span(lp_fmt(w->scope, "https://o:%d", i + 1)));
+	for (int step = 0; step < 6000; step++) {
+		int i = (int)lp_dice_below(&w->dice, CROWD);
+		struct lp_orch_info info = info_of(w, lp_dice_below(&w->dice, 20) ? "0.9.1" : "0.8.0");
+
+		w->now += (int64_t)lp_dice_below(&w->dice, step % 500 ? LP_SEC : 6 * LP_MIN);
+		switch (lp_dice_below(&w->dice, 5)) {
+		case 0:
+			if (!lp_dice_below(&w->dice, 20))
+				info.capabilities.n_caps = 0;
+			lp_orch_answered(rows[i], &info, 1, w->now);
+			break;
+		case 1:
+			if (!lp_dice_below(&w->dice, 3))
+				lp_orch_unreached(rows[i], &why, w->now);
+			break;
+		case 2:
+		case 3:
+			if (tries[i].orch || !lp_orch_info(rows[i]))
+				break;
+			same_counts(w);
+			tries[i] = (struct lp_orch_try){ .orch = rows[i], .capability = T2I, .model = LP_SPAN("m") };
+			lp_orch_begin(w->roster, &tries[i]);
+			break;
+		default:
+			if (!tries[i].orch)
+				break;
+			lp_orch_end(w->roster, &tries[i], &(struct lp_orch_outcome){
+				.code = codes[lp_dice_below(&w->dice, 9)], .took = LP_SEC, .work = 1, .now = w->now });
+			tries[i].orch = NULL;
+		}
+		if (step % 7 == 0)
+			same_counts(w);
+	}
+	for (int i = 0; i < CROWD; i++)
+		if (tries[i].orch)
+			lp_orch_end(w->roster, &tries[i], &(struct lp_orch_outcome){ .code = LP_GONE, .now = w->now });
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -888,6 +979,7 @@ int main(void)
 		T(jobs_are_dealt_out_by_stake),
 		T(of_endless_models_a_bounded_number_is_believed),
 		T(a_row_that_is_held_outlives_its_removal),
+		T(what_is_kept_up_is_what_looking_would_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
