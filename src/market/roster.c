@@ -181,7 +181,7 @@ struct lp_span lp_orch_identity(const struct lp_orch *orch)
 	static const char zero[20];
 	struct lp_span address = orch->scope ? orch->info.address : LP_SPAN("");
 
-	return address.len == sizeof(zero) && memcmp(address.at, zero, sizeof(zero)) ? address : LP_SPAN("");
+	return address.len == sizeof(zero) && memcmp(address.at, zero, sizeof(zero)) != 0 ? address : LP_SPAN("");
 }
 
 static bool is_blocked(const struct lp_orch *orch)
