@@ -262,6 +262,11 @@ const struct lp_orch_info *lp_orch_info(const struct lp_orch *orch)
 	return orch->scope ? &orch->info : NULL;
 }
 
+int64_t lp_orch_answered_at(const struct lp_orch *orch)
+{
+	return orch->answered_at;
+}
+
 bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t now)
 {
 	if (!orch->scope || !orch->info.auth_token.present)

@@ -1,7 +1,6 @@
-/* role/admin - what an operator and his tools look at: /healthz /readyz /status /metrics, on loopback only.
- *
- * Nothing here changes anything, and nobody but this machine may look. */
-#include <lpd/role/node.h>
+/* role/admin - what an operator and his tools look at: /healthz /readyz /status /metrics, and the calls of
+ * admin_calls.c, on loopback only: nobody but this machine may look. */
+#include "admin_calls.h"
 
 #include <string.h>
 
@@ -122,6 +121,7 @@ static void add_routes(struct lp_admin *admin)
 
 		lp_router_add(admin->router, &route);
 	}
+	lp_admin_calls(admin->node, admin->router);
 }
 
 /* Every address at once is not loopback, though a client that names it reaches that. */

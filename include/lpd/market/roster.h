@@ -57,6 +57,7 @@ void lp_orch_let_go(struct lp_orch *orch);
 
 struct lp_span lp_orch_address(const struct lp_orch *orch);
 const struct lp_orch_info *lp_orch_info(const struct lp_orch *orch);		/* NULL: none yet */
+int64_t lp_orch_answered_at(const struct lp_orch *orch);	/* mono */
 /* Not in its last 3 minutes by the wall clock, or just come. */
 bool lp_orch_token_fresh(const struct lp_orch *orch, int64_t wall_now, int64_t now);
 

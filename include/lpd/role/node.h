@@ -83,7 +83,7 @@ struct lp_role {
 };
 extern const struct lp_role lp_role_gateway, lp_role_orchestrator;
 
-/* Routes of -cliAddr (on loopback only): /healthz /readyz /status /metrics.  Opened when the option is given. */
+/* Routes of -cliAddr (on loopback only): pages, and calls of role/admin_calls.  Opened when the option is given. */
 enum lp_code lp_admin_open(struct lp_node *node, struct lp_err *e) LP_MUST_USE;
 /* Ports that were bound, when 0 was asked for. */
 uint16_t lp_admin_port(const struct lp_admin *admin);

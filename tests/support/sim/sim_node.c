@@ -55,7 +55,7 @@ static void add_args(struct sim_node *n, const char *const *args)
 
 static void open_node(struct sim_node *n)
 {
-	struct lp_node_want want = { .loop = n->s->loop, .options = n->options };
+	struct lp_node_want want = { .loop = n->s->loop, .sink = &n->s->sink, .options = n->options };
 	struct lp_err e;
 
 	want.log = lp_log_with(n->scope, lp_log_open(n->scope, &n->s->sink), "node", "%s", n->name);
