@@ -137,6 +137,7 @@ static void start_next(struct lp_jobs *jobs)
 	jobs->running = job;
 	job->started = lp_mono(jobs->want.loop);
 	job->studio = jobs->studio;
+	job->sounds = jobs->want.sounds;
 	job->deadline.fire = on_deadline;
 	job->deadline.self = job;
 	lp_timer_set(&job->deadline, jobs->want.loop, (int64_t)LP_JOB_SECONDS * 1000000);

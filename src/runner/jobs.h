@@ -20,6 +20,7 @@ struct lp_job {
 	const struct lp_pipe *pipe;
 	const struct lp_offer *model;
 	const struct lp_studio *studio;	/* once it runs */
+	const struct lp_sounds *sounds;
 	struct lp_ask ask;
 	int w, h, images;		/* of pictures */
 	uint64_t seed;
@@ -46,6 +47,7 @@ struct lp_job {
 struct lp_jobs_want {
 	struct lp_loop *loop;
 	struct lp_log *log;
+	const struct lp_sounds *sounds;
 	void (*on_idle)(void *self);	/* nothing runs and nothing waits; may be NULL */
 	void *self;
 };

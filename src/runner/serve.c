@@ -12,6 +12,7 @@
 #include "ask.h"
 #include "jobs.h"
 #include "pipes.h"
+#include "sounds.h"
 #include "studio.h"
 
 struct lp_serve {
@@ -492,12 +493,15 @@ enum lp_code lp_serve_open(struct lp_scope *scope, struct lp_serve **out, const 
 			   struct lp_err *e)
 {
 	struct lp_serve *s = lp_new(scope, struct lp_serve);
-	struct lp_jobs_want jobs = { .loop = want->loop, .log = want->log, .on_idle = on_idle, .self = s };
+	const struct lp_sounds *sounds = lp_sounds_open(scope, NULL);
+	struct lp_jobs_want jobs = { .loop = want->loop, .log = want->log, .sounds = sounds, .on_idle = on_idle, .self = s };
 	struct lp_server_want server = { .handle = lp_router_handle, .log = want->log };
 
 	*out = NULL;
 	s->scope = scope;
 	s->want = *want;
+	if (!lp_sounds_all(sounds))
+		lp_log_kv(want->log, LP_INFO, "only WAVE files are heard", "why", "lpd-sound.so is not beside the program", NULL);
 	s->jobs = lp_jobs_open(scope, &jobs);
 	enum lp_code code = open_studio(s, e);
 

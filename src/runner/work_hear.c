@@ -5,7 +5,7 @@
 #include <lpd/base/json.h>
 
 #include "mel.h"
-#include "wav.h"
+#include "sounds.h"
 #include "whisper.h"
 
 /* The longest that is written down within a job's time. */
@@ -91,7 +91,8 @@ enum lp_code lp_work_hear(struct lp_job *job)
 	struct lp_samples raw, sound;
 	struct lp_transcript transcript;
 	struct lp_hear_want want = { .sound = &sound, .stop = &job->stop };
-	enum lp_code code = lp_wav_read(job->scope, &raw, job->ask.file, &job->err);
+	struct lp_sounds_want file = { .file = job->ask.file, .stop = &job->stop };
+	enum lp_code code = lp_sounds_read(job->scope, &raw, job->sounds, &file, &job->err);
 
 	if (code == LP_OK && raw.n / (size_t)raw.rate > SECONDS)
 		code = lp_fail(&job->err, LP_TOO_LARGE, "the recording is longer than %d s", SECONDS);

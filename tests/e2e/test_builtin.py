@@ -196,6 +196,9 @@ def a_spoken_sentence_is_written_down_again(nodes):
     begin, end = body["chunks"][0]["timestamp"]
     assert 0 <= begin < end <= 6, body
     assert len(write_down(return_timestamps="word")["chunks"]) == len(heard)
+    samples = struct.unpack(f"<{(len(speech) - 44) // 2}h", speech[44:])
+    speech = struct.pack(">4sIIIII", b".snd", 24, 2 * len(samples), 3, 16000, 1) + struct.pack(f">{len(samples)}h", *samples)
+    assert write_down()["text"] == body["text"]     # another kind of file
     assert write_down(return_timestamps="false")["chunks"] == []
 
 

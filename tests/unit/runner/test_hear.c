@@ -12,6 +12,7 @@
 #include "catalog.h"
 #include "mel.h"
 #include "models.h"
+#include "sounds.h"
 #include "wav.h"
 #include "whisper.h"
 
@@ -84,6 +85,37 @@ static void what_is_no_wave_is_refused(void **state)
 	assert_int_equal(lp_wav_read(scope, &s, LP_SPAN("RIFF\0\0\0\0WAVE"), &e), LP_BAD_REQUEST);
 	assert_int_equal(lp_wav_read(scope, &s, LP_SPAN("RIFF\0\0\0\0WAVEdata\xff\xff\xff\xff" "x"), &e), LP_BAD_REQUEST);
 	lp_buf_clear(&coded);
+	lp_scope_close(&scope);
+}
+
+/* Sun's files are none of ours: they come through libav*, when lpd-sound.so was built. */
+static void other_files_are_read_by_the_part_with_libav(void **state)
+{
+	static const char tone[] = ".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\3\0\0\x1f\x40\0\0\0\1";
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_stop stop = { .set = false };
+	struct lp_sounds *none = lp_sounds_open(scope, "/nonexistent.so"), *part = lp_sounds_open(scope, LP_SOUND_PART);
+	struct lp_buf file = { .len = 0 };
+	struct lp_samples s;
+	struct lp_err e = { .code = LP_OK };
+
+	(void)state;
+	lp_buf_add(&file, tone, sizeof tone - 1);
+	for (int i = 0; i < 4000; i++)
+		lp_buf_add(&file, i % 2 ? "\x20\0" : "\xe0\0", 2);
+	struct lp_sounds_want want = { lp_buf_span(&file), &stop };
+
+	assert_false(lp_sounds_all(none));
+	assert_int_equal(lp_sounds_read(scope, &s, none, &want, &e), LP_MEDIA_TYPE);
+	assert_true(lp_sounds_all(part));
+	assert_int_equal(lp_sounds_read(scope, &s, part, &want, &e), LP_OK);
+	assert_true(s.n == 4000 && s.rate == 8000 && s.at[1] > 0.24f && s.at[1] < 0.26f && s.at[2] < -0.24f);
+	want.file = LP_SPAN("no sound at all, only words that are long enough to be looked at by every demuxer there is");
+	assert_int_equal(lp_sounds_read(scope, &s, part, &want, &e), LP_MEDIA_TYPE);
+	want.file = lp_buf_span(&file);
+	atomic_store(&stop.set, true);
+	assert_int_equal(lp_sounds_read(scope, &s, part, &want, &e), LP_GONE);
+	lp_buf_clear(&file);
 	lp_scope_close(&scope);
 }
 
@@ -190,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_coding_of_samples_is_read),
 		cmocka_unit_test(what_is_no_wave_is_refused),
+		cmocka_unit_test(other_files_are_read_by_the_part_with_libav),
 		cmocka_unit_test(another_rate_keeps_the_tone),
 		cmocka_unit_test(a_tone_is_seen_in_its_band),
 		cmocka_unit_test(a_spoken_sentence_is_written_down),
