@@ -479,7 +479,8 @@ enum lp_code lp_jobs_open(struct lp_scope *parent, struct lp_jobs **out, const s
 	lp_list_init(&jobs->running);
 	lp_list_init(&jobs->ended);
 	lp_defer(scope, jobs_close, jobs);
-	if (lp_folder_make(jobs->want.dir, e) != LP_OK)
+	/* Two that share it would take each other's running jobs for lost ones. */
+	if (lp_folder_make(jobs->want.dir, e) != LP_OK || lp_folder_lock(scope, jobs->want.dir, e) != LP_OK)
 		return e->code;
 	lp_parcel_each(jobs->want.dir, "job-", load, jobs);
 	if (!lp_list_empty(&jobs->ended))

@@ -9,13 +9,14 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fake_runner import LARGE, PICTURE, FakeRunner  # noqa: E402
-from nodes import Pair, ask, each, wait_for  # noqa: E402
+from nodes import LPD, Pair, ask, each, free_port, wait_for  # noqa: E402
 
 LATER = {"Prefer": "respond-async"}
 CHAT = {"model": "test", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
@@ -221,6 +222,13 @@ def a_key_of_an_asynchronous_job_gives_its_id_again(nodes, runner):
     ended(one, nodes)
     status, _, body = ask(f"{nodes.url}/text-to-image", picture("a crow"), {**LATER, "Idempotency-Key": "later"})
     assert status == 202 and json.loads(body)["id"] == one and len(runner.jobs) == jobs + 1, (status, body)
+
+
+def a_second_gateway_on_the_same_folder_is_refused(nodes, runner):
+    run = subprocess.run([LPD, "-mode", "gateway", "-httpAddr", f"127.0.0.1:{free_port()}", "-dataDir",
+                          nodes.folder / "gateway", "-cliAddr", f"127.0.0.1:{free_port()}"],
+                         capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert run.returncode == 1 and str(nodes.gateway.pid) in run.stderr, run
 
 
 def the_log_names_no_prompt_and_no_id(nodes, runner):

@@ -22,7 +22,7 @@ struct lp_kept;			/* a row */
 
 struct lp_jobs_want {
 	struct lp_loop *loop;
-	const char *dir;		/* made when missing; read at open */
+	const char *dir;		/* made when missing; read at open; locked: LP_CONFIG when somebody has it */
 	int64_t ttl;			/* counted from the end of the job */
 	int max;			/* rows; 0: LP_JOBS_MAX */
 	struct lp_media *media;		/* where the job's media lie; its budget bounds the files as well */

@@ -79,12 +79,12 @@ static void turn(struct world *w)
 	while (lp_jobs_writing(w->jobs));
 }
 
-/* Files are removed off the loop. */
+/* Beside the lock.  Files are removed off the loop. */
 static int files_soon(struct world *w, int wanted)
 {
-	for (int i = 0; i < 1000 && temp_dir_count(w->folder) != wanted; i++)
+	for (int i = 0; i < 1000 && temp_dir_count(w->folder) - 1 != wanted; i++)
 		real_loop_run_for(&w->w.r, 2 * LP_MSEC);
-	return temp_dir_count(w->folder);
+	return temp_dir_count(w->folder) - 1;
 }
 
 static struct lp_kept *begin(struct world *w, const char *key, bool asynchronous)
