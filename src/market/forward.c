@@ -88,10 +88,29 @@ static void on_spool(void *self)
 	pump(self);
 }
 
+#define OWN_HEADERS 3
+
+/* Returns how many. */
+static int add_context(struct lp_scope *scope, struct lp_header *to, const struct lp_trace_context *context)
+{
+	char parent[LP_TRACE_PARENT + 1];
+
+	if (!context)
+		return 0;
+	to[0] = (struct lp_header){
+		.name = LP_SPAN("traceparent"),
+		.value = lp_span(lp_strdup(scope, lp_span(lp_trace_context_parent(context, parent)))),
+	};
+	if (!context->state.len)
+		return 1;
+	to[1] = (struct lp_header){ .name = LP_SPAN("tracestate"), .value = context->state };
+	return 2;
+}
+
 static void add_headers(struct lp_scope *scope, struct lp_call_want *call, const struct lp_forward_want *want,
 			struct lp_span content_type)
 {
-	struct lp_header *all = lp_new_array(scope, struct lp_header, (size_t)want->n_headers + 1);
+	struct lp_header *all = lp_new_array(scope, struct lp_header, (size_t)want->n_headers + OWN_HEADERS);
 
 	all[0] = (struct lp_header){ .name = LP_SPAN("content-type"), .value = content_type };
 	for (int i = 0; i < want->n_headers; i++)
@@ -99,6 +118,7 @@ static void add_headers(struct lp_scope *scope, struct lp_call_want *call, const
 	call->method = "POST";
 	call->headers = all;
 	call->n_headers = want->n_headers + 1;
+	call->n_headers += add_context(scope, all + call->n_headers, want->context);
 }
 
 static struct lp_call *start_json(struct lp_scope *scope, struct lp_client *client,

@@ -1,5 +1,6 @@
 /* role/gateway_job - see the header.  The steps follow in the order of the table. */
 #include "gateway_job.h"
+#include "job_context.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -550,8 +551,8 @@ static void log_line(struct lp_gateway_job *j)
 	snprintf(ms, sizeof(ms), "%.1f", (double)lp_task_age(&j->task) / (double)LP_MSEC);
 	lp_task_trail(&j->task, &trail);
 	lp_gateway_passed_over(j, &passed, "");
-	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "pipeline", j->pipeline->name,
-		  "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
+	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "trace", j->context.trace, "span",
+		  j->context.span, "parent", j->context.parent, "pipeline", j->pipeline->name, "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
 		  "why", words_for_log(j), "passed_over", lp_buf_text(&passed), "tries", tries, "ms", ms, "trail",
 		  lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
@@ -637,6 +638,7 @@ void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipel
 	j->chance.self = j;
 	lp_defer(scope, leave, j);
 	name_job(j);
+	lp_job_context(scope, &j->context, gw->node, ex);
 	read_wishes(j);
 	j->number = gw->came++;
 	lp_list_add(&gw->jobs, &j->link);

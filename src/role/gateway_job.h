@@ -64,6 +64,7 @@ struct lp_gateway_job {
 	uint64_t number;		/* in the order of coming */
 	char id[17];
 	char request_id[65];		/* the client's X-Request-Id, else the id */
+	struct lp_trace_context context;
 	bool trace, inline_media, replied;
 	struct lp_pin *pin;		/* Lp-Orchestrator; NULL: none */
 

@@ -194,6 +194,7 @@ void lp_gateway_send(struct lp_gateway_job *j)
 		.file = lp_intake_file(j->intake),
 		.call = { .url = &j->url },
 		.headers = j->credentials,
+		.context = &j->context,
 		.n_headers = j->pipeline->result == LP_RESULT_MEDIA ? HEADERS : MEDIA,
 	};
 

@@ -187,6 +187,7 @@ static struct lp_node *node_new(struct lp_scope *scope, const struct lp_node_wan
 	if (!seed)
 		lp_random(&seed, sizeof(seed));
 	lp_dice_init(&node->dice, seed);
+	lp_dice_init(&node->ids, ~seed);
 	lp_defer(scope, node_close, node);
 	return node;
 }

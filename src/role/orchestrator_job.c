@@ -19,6 +19,7 @@
 #include <lpd/market/intake.h>
 #include <lpd/market/refusal.h>
 
+#include "job_context.h"
 #include "orchestrator_priv.h"
 
 #define FAILED_BODY_MAX (16 * 1024)
@@ -44,6 +45,7 @@ struct job {
 	struct lp_inline *inlined;
 	struct lp_buf words;		/* a runner's error body */
 	struct lp_err err;
+	struct lp_trace_context context;
 	char id[9];
 };
 
@@ -187,7 +189,8 @@ static int run(void *self)
 	struct job *job = self;
 
 	if (!job->call) {
-		struct lp_forward_want want = { .request = job->request, .file = lp_intake_file(job->intake) };
+		struct lp_forward_want want = { .request = job->request, .file = lp_intake_file(job->intake),
+						.context = &job->context };
 
 		job->call = lp_runner_start(job->lease, job->o->runners, job->runner, &want,
 					    (struct lp_runner_hook){ wake, job });
@@ -435,7 +438,8 @@ static void log_job(const struct job *job)
 
 	snprintf(ms, sizeof(ms), "%lld", (long long)(lp_task_age(&job->task) / LP_MSEC));
 	lp_task_trail(&job->task, &trail);
-	lp_log_kv(job->o->log, LP_INFO, "job", "id", job->id, "pipeline", job->pipeline->name, "model",
+	lp_log_kv(job->o->log, LP_INFO, "job", "id", job->id, "trace", job->context.trace, "span", job->context.span,
+		  "parent", job->context.parent, "pipeline", job->pipeline->name, "model",
 		  job->request ? lp_strdup(job->scope, job->request->model) : "", "code",
 		  lp_code_name(job->err.code), "why", why_to_log(&job->err), "ms",
 		  ms, "trail", lp_buf_text(&trail), NULL);
@@ -515,6 +519,7 @@ static void start(const struct orch_route *route, struct lp_exchange *ex)
 	job->ex = ex;
 	job->pipeline = route->pipeline;
 	lp_hex_write(job->id, &random, sizeof(job->id) / 2);
+	lp_job_context(scope, &job->context, o->node, ex);
 	job->task.on_done = on_done;
 	job->task.metrics = o->node->metrics;
 	o->jobs++;

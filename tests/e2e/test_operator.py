@@ -213,6 +213,43 @@ def a_public_certificate_makes_the_gateway_speak_https(nodes, runner):
         assert curl("--http1.1") == "200 1.1"
 
 
+def line_of(nodes, role, trace):
+    """What the role's log says of the job with this trace."""
+    def find():
+        return [line for line in (nodes.folder / f"{role}.log").read_text().splitlines() if '"job"' in line and f"trace={trace}" in line]
+    wait_for(find, f"the line of {role}", 5)
+    return dict(word.split("=", 1) for word in find()[-1].split() if "=" in word)
+
+
+def the_clients_trace_is_carried_to_the_runner_and_stands_in_both_logs(nodes, runner):
+    span, chat = "00f067aa0ba902b7", {"model": "test", "messages": [{"role": "user", "content": "hello"}]}
+    for path, body, last in ("text-to-image", JOB, 6), ("llm", chat, 7):
+        trace = f"4bf92f3577b34da6a3ce929d0e0e473{last}"
+        status, headers, _ = ask(f"{nodes.url}/{path}", body, {"traceparent": f"00-{trace}-{span}-01", "tracestate": "mine=a, yours=b"})
+        assert status == 200, status
+        told = runner.jobs[-1]["headers"]
+        gateway, orchestrator = (line_of(nodes, role, trace) for role in ("gateway", "orchestrator"))
+        assert gateway["parent"] == span and orchestrator["parent"] == gateway["span"], (gateway, orchestrator)
+        assert told["traceparent"] == f"00-{trace}-{orchestrator['span']}-01", told
+        assert told["tracestate"] == "mine=a,yours=b", told
+        assert len({span, gateway["span"], orchestrator["span"]}) == 3
+
+
+def a_trace_that_is_bad_or_absent_begins_at_the_gateway(nodes, runner):
+    bad = "4bf92f3577b34da6a3ce929d0e0e4736"
+    seen = set()
+    for headers in {}, {"traceparent": f"00-{bad}-0000000000000000-01", "tracestate": "mine=a"}, {"tracestate": "mine=a"}:
+        assert ask(f"{nodes.url}/text-to-image", JOB, headers)[0] == 200
+        told = runner.jobs[-1]["headers"]
+        version, trace, span, flags = told["traceparent"].split("-")
+        assert (version, len(trace), len(span), flags) == ("00", 32, 16, "00") and trace != bad, told
+        assert "tracestate" not in told, told
+        assert not line_of(nodes, "gateway", trace)["parent"].strip('"')
+        assert line_of(nodes, "orchestrator", trace)["parent"] == line_of(nodes, "gateway", trace)["span"]
+        seen.add(trace)
+    assert len(seen) == 3
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="lpd-e2e-") as folder:
         runner = FakeRunner()

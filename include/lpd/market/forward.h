@@ -7,6 +7,7 @@
 #include <lpd/io/client.h>
 #include <lpd/io/spool.h>
 #include <lpd/market/request.h>
+#include <lpd/market/trace_context.h>
 
 struct lp_forward_want {
 	const struct lp_request *request;
@@ -14,6 +15,7 @@ struct lp_forward_want {
 	struct lp_call_want call;		/* url, deadlines, h1_only...; body, method, content-type are set here */
 	const struct lp_header *headers;	/* further ones */
 	int n_headers;
+	const struct lp_trace_context *context;	/* NULL: the next hop is told of no trace */
 };
 
 /* Starts the call in the scope and feeds it; on_event is the call's.  Read the answer from the call. */

@@ -30,7 +30,7 @@ struct lp_node {
 	struct lp_metrics *metrics;
 	const struct lp_options *options;
 	const char *data_dir;
-	struct lp_dice dice;
+	struct lp_dice dice, ids;	/* of choices; of names for spans and traces */
 	struct lp_client *client;	/* job path */
 	struct lp_media *media;
 	struct lp_clips *clips;		/* lpd-media */
