@@ -33,20 +33,12 @@ static const char *beside(struct lp_scope *scope)
 	return lp_fmt(scope, "%s/" NAME, path);
 }
 
-static void close_library(void *arg)
-{
-	struct lp_sounds *s = arg;
-
-	if (s->library)
-		dlclose(s->library);
-}
-
 struct lp_sounds *lp_sounds_open(struct lp_scope *scope, const char *path)
 {
 	struct lp_sounds *s = lp_new(scope, struct lp_sounds);
 
-	lp_defer(scope, close_library, s);
-	s->library = dlopen(path ? path : beside(scope), RTLD_NOW | RTLD_LOCAL);
+	/* Stays loaded: the libraries under libav* keep things of their own until the process ends. */
+	s->library = dlopen(path ? path : beside(scope), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	void *found = s->library ? dlsym(s->library, LPD_SOUND_ENTRY) : NULL;
 
 	memcpy(&s->read, &found, sizeof found);

@@ -215,7 +215,7 @@ class Page:
         text = HERE.parent / "vectors" / "runner" / "text.png"
         (self.gateway.folder / "text.png").write_bytes(text.read_bytes())
         rows, jobs = [], []
-        for name in ("text.png", "large.png"):
+        for name in ("text.png", "picture-6.png"):
             answer, seconds, request = self.gateway.form("/image-to-text", {"model_id": "builtin/efficientnet-lite0", "prompt": ""},
                                                          "image", name)
             rows.append(f'<div class="said">{self.picture(name)}<blockquote>{html.escape(answer["text"])}</blockquote></div>')
