@@ -29,7 +29,7 @@ class Lpd(Pair):
     name = "lpd"
 
     def __init__(self, folder, runner):
-        super().__init__(folder, runner.port, CAPACITY, ("-mediaTTL", "5s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY),
+        super().__init__(folder, runner.port, CAPACITY, ("-mediaTTL", "2s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY),
                          ("text-to-image", "llm"))
         self.hops = {"gateway": [self.gateway.pid], "orchestrator": [self.orchestrator.pid]}
 

@@ -42,7 +42,7 @@ int lp_collect_count(const struct lp_collect *c);
 int64_t lp_collect_size(const struct lp_collect *c);	/* bytes of all media, when done */
 
 /* By this header of its request a gateway of ours says that a small result may stand in the answer itself, as data
- * URLs: what it saves is the second request.  Other nodes do not know it and answer as ever (decision 40). */
+ * URLs: what it saves is the second request.  Other nodes do not know it and answer as ever (decision 41). */
 #define LP_INLINE_HEADER "lpd-media"
 #define LP_INLINE_VALUE "inline"
 #define LP_INLINE_MAX (256 * 1024)	/* bytes of all media: what spools hold in memory */
