@@ -1,15 +1,16 @@
 #include <lpd/base/metric.h>
 
+#include <math.h>
 #include <string.h>
 
 #include <lpd/base/assert.h>
 #include <lpd/base/map.h>
 #include <lpd/base/time.h>
 
-enum kind { COUNTER, GAUGE, SECONDS };
+enum kind { COUNTER, GAUGE, SECONDS, NUMBER };
 
 enum {
-	MAX_LABELS = 4,
+	MAX_LABELS = 6,
 	MAX_SERIES = 2000,
 	MAX_VALUE = 120,	/* bytes of a label value; the rest is cut */
 	MAX_KEY = MAX_LABELS * (MAX_VALUE + 1),
@@ -38,6 +39,7 @@ enum { BUCKETS = sizeof(bounds) / sizeof(bounds[0]) };
 /* One series; its key in the map is the label values, each with its zero byte. */
 struct series {
 	int64_t value;		/* of a histogram: the sum in microseconds */
+	double number;
 	uint64_t count;
 	uint64_t buckets[BUCKETS + 1];	/* only those of a histogram are allocated; the last is beyond all bounds */
 };
@@ -76,6 +78,9 @@ static struct lp_span key_of(char key[MAX_KEY], const struct family *family, con
 
 	for (unsigned i = 0; i < family->n_labels; i++) {
 		size_t n = strnlen(labels[i], MAX_VALUE);
+
+		while (n == MAX_VALUE && n > 0 && ((unsigned char)labels[i][n] & 0xc0) == 0x80)
+			n--;	/* no half of a character */
 		memcpy(key + len, labels[i], n);
 		key[len + n] = 0;
 		len += n + 1;
@@ -94,7 +99,7 @@ static struct series *new_series(struct lp_metrics *m, enum lp_metric which, str
 
 static struct series *series_of(struct lp_metrics *m, enum lp_metric which, const char *const *labels)
 {
-	static const char *const others[MAX_LABELS] = { "other", "other", "other", "other" };
+	static const char *const others[MAX_LABELS] = { "other", "other", "other", "other", "other", "other" };
 	lp_assert((unsigned)which < LP_METRICS);
 	struct family *family = &m->families[which];
 	char key[MAX_KEY];
@@ -140,6 +145,23 @@ void lp_metric_set(struct lp_metrics *m, enum lp_metric which, const char *const
 	series_of(m, which, labels)->value = n;
 }
 
+void lp_metric_number(struct lp_metrics *m, enum lp_metric which, const char *const *labels, double number)
+{
+	lp_assert(rows[which].kind == NUMBER);
+	series_of(m, which, labels)->number = isfinite(number) ? number : 0;
+}
+
+void lp_metric_zero(struct lp_metrics *m, enum lp_metric which)
+{
+	struct lp_span key;
+	void *series;
+	size_t at = 0;
+
+	lp_assert(rows[which].kind == GAUGE);
+	while (lp_map_next(m->families[which].series, &at, &key, &series))
+		((struct series *)series)->value = 0;
+}
+
 void lp_metric_time(struct lp_metrics *m, enum lp_metric which, const char *const *labels, int64_t micros)
 {
 	lp_assert(rows[which].kind == SECONDS);
@@ -162,10 +184,17 @@ int64_t lp_metric_value(const struct lp_metrics *m, enum lp_metric which, const 
 	return series ? series->value : 0;
 }
 
-/* Label values are escaped as the text form asks: backslash, quote and newline. */
+/* Label values are escaped as the text form asks: backslash, quote and newline.  One value that is no UTF-8 would cost
+ * the reader the whole page. */
 static void write_value(struct lp_buf *to, const char *value)
 {
+	bool good = lp_utf8_valid(lp_span(value));
+
 	for (; *value; value++) {
+		if (!good && (unsigned char)*value >= 0x80) {
+			lp_buf_add_char(to, '?');
+			continue;
+		}
 		if (*value == '\n') {
 			lp_buf_add_text(to, "\\n");
 			continue;
@@ -236,6 +265,11 @@ static void write_name(struct lp_buf *to, const struct row *row, const char *suf
 
 static void write_series(struct lp_buf *to, const struct row *row, struct lp_span key, const struct series *series)
 {
+	if (row->kind == NUMBER) {
+		write_name(to, row, "", key);
+		lp_buf_fmt(to, "%.9g\n", series->number);
+		return;
+	}
 	if (row->kind != SECONDS) {
 		write_name(to, row, "", key);
 		lp_buf_fmt(to, "%lld\n", (long long)series->value);
@@ -259,7 +293,7 @@ static void write_series(struct lp_buf *to, const struct row *row, struct lp_spa
 static const char *kind_name(enum kind kind)
 {
 	static const char *const kinds[] = {
-		[COUNTER] = "counter", [GAUGE] = "gauge", [SECONDS] = "histogram"
+		[COUNTER] = "counter", [GAUGE] = "gauge", [SECONDS] = "histogram", [NUMBER] = "gauge"
 	};
 
 	return kinds[kind];

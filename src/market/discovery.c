@@ -226,6 +226,9 @@ static void failed(struct asker *a, const struct lp_err *why)
 	/* Said once, then only for those who look closely: a node that is down stays down for hours. */
 	lp_log_kv(d->want.log, a->failures++ ? LP_DEBUG : LP_UNUSUAL, "orchestrator not reached",
 		  "orch", lp_orch_address(a->orch).at, "code", lp_code_name(why->code), "why", lp_err_words(why), NULL);
+	if (d->want.metrics)
+		lp_metric_add(d->want.metrics, LP_M_DISCOVERY_ERRORS,
+			      LP_LABELS("bctr", lp_code_name(why->code), lp_orch_address(a->orch).at), 1);
 	lp_orch_unreached(a->orch, why, lp_mono(d->want.loop));
 }
 

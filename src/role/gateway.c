@@ -364,4 +364,5 @@ const struct lp_role lp_role_gateway = {
 	.connections = gateway_connections,
 	.ready = gateway_ready,
 	.status = gateway_status,
+	.measure = lp_gateway_measure,
 };

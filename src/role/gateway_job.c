@@ -488,7 +488,7 @@ static void book(struct lp_gateway_job *j, enum lp_code code)
 		j->tried[j->n_tried++] = t.orch;
 	}
 	j->faults += lp_code_next(out.code) == LP_NEXT_SUSPEND && out.code == LP_PEER_ERROR;
-	lp_metric_add(j->gw->node->metrics, LP_M_TRIES, LP_LABELS(j->pipeline->name, lp_code_name(code)), 1);
+	lp_gateway_count_try(j, t.orch, code, &out);
 	j->orch = lp_span_dup(j->scope, j->orch);	/* the row may go, the log line still names it */
 	j->at.orch = NULL;
 	if (may_try_again(j, code))
@@ -583,10 +583,8 @@ static void leave(void *arg)
 static void on_done(void *self)
 {
 	struct lp_gateway_job *j = self;
-	struct lp_metrics *m = j->gw->node->metrics;
 
-	lp_metric_add(m, LP_M_JOBS, LP_LABELS("gateway", j->pipeline->name, lp_code_name(j->err.code)), 1);
-	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("gateway", j->pipeline->name), lp_task_age(&j->task));
+	lp_gateway_count_job(j);
 	log_line(j);
 	if (j->kept)
 		lp_kept_end(j->kept, j->err.code);

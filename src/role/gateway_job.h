@@ -119,6 +119,12 @@ enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e);
 void lp_gateway_send(struct lp_gateway_job *j);
 void lp_gateway_credentials_close(struct lp_gateway *gw);
 
+/* gateway_count.c: metrics */
+void lp_gateway_count_try(const struct lp_gateway_job *j, const struct lp_orch *orch, enum lp_code code,
+			  const struct lp_orch_outcome *outcome);
+void lp_gateway_count_job(const struct lp_gateway_job *j);
+void lp_gateway_measure(struct lp_node *node);
+
 /* gateway_result.c: steps RELAY and FETCH as far as the answer goes.  MORE: wait. */
 enum lp_gateway_result {
 	LP_RESULT_MORE,

@@ -352,30 +352,32 @@ static void status(struct lp_node *node, struct lp_buf *json)
 	lp_buf_add_text(json, "]}");
 }
 
-static void tell_slots(const struct lp_orchestrator *o, const struct lp_runner *r, int64_t total, int64_t used,
-		       void (*tell)(struct lp_metrics *, enum lp_metric, const char *const *, int64_t))
+static void tell_slots(const struct lp_orchestrator *o, const struct lp_runner *r)
 {
+	struct lp_metrics *m = o->node->metrics;
+	int64_t total = r->state == LP_RUNNER_READY ? r->slots.total : 0, used = r->slots.used;
 	struct lp_scope *scope = lp_scope_open(NULL, "labels");
 	const char *pipeline = r->entry->pipeline->name, *model = lp_strdup(scope, r->entry->model_id);
+	const char *uri = lp_strdup(scope, o->service_uri);
 
-	tell(o->node->metrics, LP_M_CAPACITY, LP_LABELS(pipeline, model, "total"), total);
-	tell(o->node->metrics, LP_M_CAPACITY, LP_LABELS(pipeline, model, "used"), used);
+	lp_metric_add(m, LP_M_CAPACITY, LP_LABELS(pipeline, model, "total"), total);
+	lp_metric_add(m, LP_M_CAPACITY, LP_LABELS(pipeline, model, "used"), used);
+	lp_metric_add(m, LP_M_AI_IN_USE, LP_LABELS("orch", pipeline, model, uri), used);
+	lp_metric_add(m, LP_M_AI_IDLE, LP_LABELS("orch", pipeline, model, uri), total > used ? total - used : 0);
 	lp_scope_close(&scope);
 }
 
-/* Rows of one model are one offer: they are added up, from nothing. */
+/* Rows of one model are one offer: they are added up, from nothing; one that aiModels.json names no more is nothing. */
 static void measure(struct lp_node *node)
 {
 	const struct lp_orchestrator *o = node->orchestrator;
-	int n = lp_runners_count(o->runners);
 
-	for (int i = 0; i < n; i++)
-		tell_slots(o, lp_runners_at(o->runners, i), 0, 0, lp_metric_set);
-	for (int i = 0; i < n; i++) {
-		const struct lp_runner *r = lp_runners_at(o->runners, i);
-
-		tell_slots(o, r, r->state == LP_RUNNER_READY ? r->slots.total : 0, r->slots.used, lp_metric_add);
-	}
+	lp_metric_zero(node->metrics, LP_M_CAPACITY);
+	lp_metric_zero(node->metrics, LP_M_AI_IN_USE);
+	lp_metric_zero(node->metrics, LP_M_AI_IDLE);
+	for (int i = 0; i < lp_runners_count(o->runners); i++)
+		tell_slots(o, lp_runners_at(o->runners, i));
+	lp_metric_set(node->metrics, LP_M_VERSIONS, LP_LABELS("orch", "lpd " LPD_VERSION), 1);
 }
 
 const struct lp_role lp_role_orchestrator = {

@@ -46,6 +46,7 @@ struct job {
 	struct lp_buf words;		/* a runner's error body */
 	struct lp_err err;
 	struct lp_trace_context context;
+	int64_t began, ran;		/* mono, when the runner was asked; how long it had the job */
 	char id[9];
 };
 
@@ -192,6 +193,7 @@ static int run(void *self)
 		struct lp_forward_want want = { .request = job->request, .file = lp_intake_file(job->intake),
 						.context = &job->context };
 
+		job->began = lp_mono(job->o->node->loop);
 		job->call = lp_runner_start(job->lease, job->o->runners, job->runner, &want,
 					    (struct lp_runner_hook){ wake, job });
 	}
@@ -327,6 +329,8 @@ static int settle(void *self)
 		job->collect = NULL;
 		job->film = NULL;
 	}
+	if (job->began)
+		job->ran = lp_mono(job->o->node->loop) - job->began;
 	lp_scope_close(&job->lease);
 	job->call = NULL;
 	return REPLY;
@@ -446,18 +450,37 @@ static void log_job(const struct job *job)
 	lp_buf_clear(&trail);
 }
 
+/* A model that we do not run is one that the gateway made up, and not told apart from others. */
+static void count_job(const struct job *job)
+{
+	struct lp_metrics *m = job->o->node->metrics;
+	const char *pipeline = job->pipeline->name, *code = lp_code_name(job->err.code);
+	double work = job->ran ? lp_request_work(job->request, 0) : 0;
+	char model[128] = "other";
+
+	if (job->runner)	/* which may be gone by now */
+		lp_span_copy(model, sizeof(model), job->request->model);
+	lp_metric_add(m, LP_M_JOBS, LP_LABELS("orchestrator", pipeline, code), 1);
+	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("orchestrator", pipeline), lp_task_age(&job->task));
+	if (job->err.code == LP_OK)
+		lp_metric_add(m, LP_M_AI_REQUESTED, LP_LABELS("orch", pipeline, model), 1);
+	else
+		lp_metric_add(m, LP_M_AI_ERRORS, LP_LABELS("orch", pipeline, model, code), 1);
+	if (job->err.code == LP_OK && work > 0)
+		lp_metric_number(m, LP_M_AI_SCORE, LP_LABELS("orch", pipeline, model, "", "", ""),
+				 (double)job->ran / (double)LP_SEC / work);
+}
+
 static void on_done(void *self)
 {
 	struct job *job = self;
 	struct lp_orchestrator *o = job->o;
 	struct lp_scope *scope = job->scope;
-	struct lp_metrics *m = o->node->metrics;
 
 	if (lp_log_on(o->log, LP_INFO))
 		log_job(job);
-	lp_metric_add(m, LP_M_JOBS, LP_LABELS("orchestrator", job->pipeline->name, lp_code_name(job->err.code)), 1);
-	lp_metric_time(m, LP_M_JOB_SECONDS, LP_LABELS("orchestrator", job->pipeline->name), lp_task_age(&job->task));
-	lp_metric_add(m, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
+	count_job(job);
+	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
 	o->jobs--;
 	o->last_job = lp_mono(o->node->loop);
 	lp_upkeep_job_ended(o->node);

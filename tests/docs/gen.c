@@ -23,15 +23,29 @@ static void write_errors(FILE *to)
 #undef X
 }
 
+/* The names that begin so, or those that do not. */
+static void write_metric_rows(FILE *to, bool incumbents)
+{
+	fputs("| name | kind | labels | what it says |\n|---|---|---|---|\n", to);
+#define X(NAME, name, kind, labels, help) \
+	if ((strncmp(name, "livepeer_", 9) == 0) == incumbents) \
+		fprintf(to, "| `%s` | %s | %s | %s |\n", name, #kind, labels, help);
+#include <lpd/base/metrics.def>
+#undef X
+}
+
 static void write_metrics(FILE *to)
 {
 	fputs("# Metrics\n\n"
 	      "Every counter, gauge and histogram of `/metrics` on the admin address, from\n"
-	      "`include/lpd/base/metrics.def`. SECONDS is a histogram.\n\n"
-	      "| name | kind | labels | what it says |\n|---|---|---|---|\n", to);
-#define X(NAME, name, kind, labels, help) fprintf(to, "| `%s` | %s | %s | %s |\n", name, #kind, labels, help);
-#include <lpd/base/metrics.def>
-#undef X
+	      "`include/lpd/base/metrics.def`. SECONDS is a histogram, NUMBER a gauge with a fraction. A metric has at most\n"
+	      "2,000 series: what comes then counts as `other`. Counts begin at 0 with the process.\n\n", to);
+	write_metric_rows(to, false);
+	fputs("\n## Names of go-livepeer\n\n"
+	      "For dashboards that know them; the names above say more. `node_type` is `bctr` for a gateway and `orch` for an\n"
+	      "orchestrator, as there. `node_id` is not given: Prometheus' own `instance` tells nodes apart. A model that\n"
+	      "nobody offers is `other`. What is not in this list (payments, live video) lpd has nothing to say of yet.\n\n", to);
+	write_metric_rows(to, true);
 }
 
 static void write_options(FILE *to)

@@ -24,6 +24,9 @@ struct lp_metrics *lp_metrics_open(struct lp_scope *scope);
 /* labels: as many C strings as the row names; NULL or the empty array when it names none. */
 void lp_metric_add(struct lp_metrics *m, enum lp_metric which, const char *const *labels, int64_t n);
 void lp_metric_set(struct lp_metrics *m, enum lp_metric which, const char *const *labels, int64_t n);
+void lp_metric_number(struct lp_metrics *m, enum lp_metric which, const char *const *labels, double number);
+/* Every series of the family is 0: before they are counted anew, so that who is gone counts nothing. */
+void lp_metric_zero(struct lp_metrics *m, enum lp_metric which);
 void lp_metric_time(struct lp_metrics *m, enum lp_metric which, const char *const *labels, int64_t micros);
 int64_t lp_metric_value(const struct lp_metrics *m, enum lp_metric which, const char *const *labels);	/* for tests */
 

@@ -97,6 +97,50 @@ static void labels_from_outside_cannot_fill_the_memory(void **state)
 	assert_int_equal(lp_metric_value(node->metrics, LP_M_HTTP_REFUSED, LP_LABELS(status)), 1);
 }
 
+static void a_number_has_its_fraction(void **state)
+{
+	struct node *node = *state;
+	const char *const *labels = LP_LABELS("orch", "llm", "m", "", "", "");
+
+	lp_metric_number(node->metrics, LP_M_AI_SCORE, labels, 1.5);
+	lp_metric_number(node->metrics, LP_M_AI_SCORE, labels, 3.75e-7);
+	lp_metric_number(node->metrics, LP_M_AI_SCORE, LP_LABELS("bctr", "llm", "m", "u", "a", "v"), 1.0 / 0.0);
+	lp_metrics_write(node->metrics, &node->page);
+	has(node, "# TYPE livepeer_ai_request_latency_score gauge\n");
+	has(node, "orchestrator_version=\"\"} 3.75e-07\n");
+	has(node, "orchestrator_version=\"v\"} 0\n");
+}
+
+static void a_gauge_that_is_counted_anew_forgets_who_is_gone(void **state)
+{
+	struct node *node = *state;
+
+	lp_metric_add(node->metrics, LP_M_CAPACITY, LP_LABELS("llm", "old", "total"), 3);
+	lp_metric_zero(node->metrics, LP_M_CAPACITY);
+	lp_metric_add(node->metrics, LP_M_CAPACITY, LP_LABELS("llm", "new", "total"), 2);
+	assert_int_equal(lp_metric_value(node->metrics, LP_M_CAPACITY, LP_LABELS("llm", "old", "total")), 0);
+	assert_int_equal(lp_metric_value(node->metrics, LP_M_CAPACITY, LP_LABELS("llm", "new", "total")), 2);
+}
+
+/* A reader takes a page as a whole or not at all. */
+static void a_value_is_utf8_whatever_it_was(void **state)
+{
+	struct node *node = *state;
+	char value[200];
+
+	memset(value, 'a', sizeof(value));
+	memcpy(value + 119, "\xc3\xa9", 3);
+	lp_metric_add(node->metrics, LP_M_HTTP_REFUSED, LP_LABELS(value), 1);
+	lp_metric_add(node->metrics, LP_M_HTTP_REFUSED, LP_LABELS("bad \xff\xc3"), 1);
+	lp_metric_add(node->metrics, LP_M_HTTP_REFUSED, LP_LABELS("caf\xc3\xa9"), 1);
+	lp_metrics_write(node->metrics, &node->page);
+	assert_true(lp_utf8_valid(lp_buf_span(&node->page)));
+	value[119] = 0;
+	has(node, value);
+	has(node, "reason=\"bad ??\"");
+	has(node, "reason=\"caf\xc3\xa9\"");
+}
+
 static void every_row_has_help_and_a_place_in_the_document(void **state)
 {
 	struct node *node = *state;
@@ -112,6 +156,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counts_add_up_per_label, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_page_is_prometheus_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(labels_from_outside_cannot_fill_the_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_number_has_its_fraction, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_gauge_that_is_counted_anew_forgets_who_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_value_is_utf8_whatever_it_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_row_has_help_and_a_place_in_the_document, setup, teardown),
 	};
 
