@@ -118,7 +118,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return {"choices": [{"index": 0, **choice}], "created": 1700000000, "id": "chatcmpl-1", "model": "test",
                     "usage": {"completion_tokens": 2, "prompt_tokens": 3, "total_tokens": 5}}
         if not request.get("stream"):
-            return self.answer(200, chat(message={"role": "assistant", "content": "Hello."}, finish_reason="stop"))
+            return self.answer(200, chat(message={"role": "assistant", "content": "Hello."}, delta=None, finish_reason="stop"))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")

@@ -10,7 +10,7 @@ build_set="gcc libc6-dev clang lld libclang-rt-dev cmake ninja-build pkg-config 
 	libuv1-dev libcurl4-openssl-dev libnghttp2-dev libssl-dev libjansson-dev libprotobuf-c-dev
 	protobuf-c-compiler libsecp256k1-dev libsqlite3-dev libpng-dev libjpeg-dev zlib1g-dev
 	libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libcmocka-dev"
-test_set="python3 shellcheck cppcheck clang-tidy valgrind gcovr curl openssl procps util-linux"
+test_set="python3 python3-venv shellcheck cppcheck clang-tidy valgrind gcovr curl openssl procps util-linux"
 bench_set="python3 nginx-light wrk nghttp2-client"
 demo_set="curl python3 python3-venv"
 voices_set="libflite1 libtesseract5 tesseract-ocr-eng"	# speech, and text in pictures: the runner loads them when they are there
@@ -142,7 +142,7 @@ for set in "$@"; do
 	# shellcheck disable=SC2086	# the sets are lists of words
 	case $set in
 	--build) bring build $build_set; llhttp ;;
-	--test) bring test $test_set ;;
+	--test) bring test $test_set; tests/support/clients.sh ;;
 	--bench) bench ;;
 	--demo) bring demo $demo_set ;;
 	--voices) bring voices $voices_set ;;
