@@ -3,9 +3,11 @@
 #include <secp256k1_recovery.h>
 #include <string.h>
 
+#include <lpd/eth/u256.h>
+
 #include "point.h"
 
-#define PREFIX "\x19" "Ethereum Signed Message:\n32"
+#define PREFIX "\x19" "Ethereum Signed Message:\n"
 
 /* Half of the curve's order, rounded down: the largest s that is allowed. */
 static const uint8_t half_order[32] = { 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -20,15 +22,24 @@ bool lp_sig_of(struct lp_sig *out, struct lp_span bytes)
 	return true;
 }
 
-struct lp_hash lp_sig_digest(const struct lp_hash *message)
+struct lp_hash lp_sig_digest_bytes(struct lp_span message)
 {
-	uint8_t all[sizeof PREFIX - 1 + sizeof message->bytes];
+	char len[LP_U256_TEXT];
+	struct lp_keccak k;
 	struct lp_hash digest;
 
-	memcpy(all, PREFIX, sizeof PREFIX - 1);
-	memcpy(all + sizeof PREFIX - 1, message->bytes, sizeof message->bytes);
-	lp_keccak256(digest.bytes, all, sizeof all);
+	lp_u256_write(len, lp_u256_of(message.len));
+	lp_keccak_init(&k);
+	lp_keccak_add(&k, PREFIX, sizeof PREFIX - 1);
+	lp_keccak_add(&k, len, strlen(len));
+	lp_keccak_add(&k, message.at, message.len);
+	lp_keccak_end(&k, digest.bytes);
 	return digest;
+}
+
+struct lp_hash lp_sig_digest(const struct lp_hash *message)
+{
+	return lp_sig_digest_bytes(lp_span_of(message->bytes, sizeof message->bytes));
 }
 
 void lp_point_address(struct lp_address *out, const secp256k1_pubkey *key)

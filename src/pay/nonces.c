@@ -153,6 +153,12 @@ enum lp_code lp_nonces_take(struct lp_nonces *nonces, const struct lp_offer_id *
 	return LP_OK;
 }
 
+enum lp_code lp_nonces_check(const struct lp_nonces *nonces, const struct lp_offer_id *id, const uint32_t *list,
+			     size_t n, struct lp_err *e)
+{
+	return check(lp_map_find(nonces->offers, key_of(&id->rand_hash)), id, list, n, e);
+}
+
 bool lp_nonces_seen(const struct lp_nonces *nonces, const struct lp_hash *rand_hash, uint32_t nonce)
 {
 	const struct offer *offer = lp_map_find(nonces->offers, key_of(rand_hash));
@@ -183,4 +189,118 @@ size_t lp_nonces_expire(struct lp_nonces *nonces, uint64_t block)
 		gone++;
 	}
 	return gone;
+}
+
+#define VERSION 1
+#define HEAD (1 + 32 + 8 + 2)	/* bytes of a row before its nonces */
+
+static void put_number(struct lp_buf *to, uint64_t n, int bytes)
+{
+	for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
+		lp_buf_add_char(to, (char)(uint8_t)(n >> shift));
+}
+
+/* The caller has seen that so many bytes are there. */
+static uint64_t number_at(const char *at, int bytes)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < bytes; i++)
+		n = n << 8 | (uint8_t)at[i];
+	return n;
+}
+
+static void dump(struct lp_buf *to, struct lp_span hash, const struct offer *offer)
+{
+	put_number(to, VERSION, 1);
+	lp_buf_add_span(to, hash);
+	put_number(to, offer->expiration_block, 8);
+	put_number(to, offer->used, 2);
+	for (uint32_t i = 0; i < offer->used; i++)
+		put_number(to, offer->nonce[i], 4);
+}
+
+void lp_nonces_dump(struct lp_buf *to, const struct lp_nonces *nonces, const struct lp_hash *only)
+{
+	struct lp_span key;
+	size_t at = 0;
+	void *offer;
+
+	if (only) {
+		offer = lp_map_find(nonces->offers, key_of(only));
+		if (offer)
+			dump(to, key_of(only), offer);
+		return;
+	}
+	while (lp_map_next(nonces->offers, &at, &key, &offer))
+		dump(to, key, offer);
+}
+
+/* The first row of them, cut off; at is NULL when it is none of ours. */
+static struct lp_span cut_row(struct lp_span *rows)
+{
+	struct lp_span row = { NULL, 0 };
+	uint64_t n;
+
+	if (rows->len < HEAD || rows->at[0] != VERSION)
+		return row;
+	n = number_at(rows->at + HEAD - 2, 2);
+	if (n < 1 || n > LP_NONCES_MAX || rows->len - HEAD < 4 * n)
+		return row;
+	for (size_t i = 1; i < n; i++) {
+		if (number_at(rows->at + HEAD + 4 * i, 4) <= number_at(rows->at + HEAD + 4 * (i - 1), 4))
+			return row;
+	}
+	row = lp_span_of(rows->at, HEAD + 4 * (size_t)n);
+	*rows = lp_span_skip(*rows, row.len);
+	return row;
+}
+
+/* False: this offer is there already. */
+static bool load(struct lp_nonces *nonces, struct lp_span row)
+{
+	struct lp_span hash = lp_span_of(row.at + 1, 32);
+	struct offer *offer;
+
+	if (lp_map_find(nonces->offers, hash))
+		return false;
+	offer = lp_mem_zeroed(1, sizeof *offer);
+	offer->expiration_block = number_at(row.at + 33, 8);
+	offer->used = (uint32_t)number_at(row.at + HEAD - 2, 2);
+	offer->room = offer->used;
+	offer->nonce = lp_mem_grow(NULL, offer->room * sizeof *offer->nonce);
+	for (uint32_t i = 0; i < offer->used; i++)
+		offer->nonce[i] = (uint32_t)number_at(row.at + HEAD + 4 * (size_t)i, 4);
+	lp_map_put(nonces->offers, hash, offer);
+	return true;
+}
+
+/* The rows that were loaded before a bad one. */
+static void unload(struct lp_nonces *nonces, struct lp_span rows, size_t n)
+{
+	for (; n; n--)
+		offer_free(lp_map_take(nonces->offers, lp_span_of(cut_row(&rows).at + 1, 32)));
+}
+
+enum lp_code lp_nonces_load(struct lp_nonces *nonces, struct lp_span rows, struct lp_err *e)
+{
+	struct lp_span rest = rows;
+	enum lp_code code = LP_OK;
+	size_t n = 0;
+
+	while (!code && rest.len) {
+		struct lp_span row = cut_row(&rest);
+
+		if (!row.at)
+			code = lp_fail(e, LP_STORE, "the stored nonces are damaged, or of a newer lpd");
+		else if (lp_map_count(nonces->offers) >= nonces->max)
+			code = lp_fail(e, LP_TOO_MANY, "too many offers are open");
+		else if (!load(nonces, row))
+			code = lp_fail(e, LP_STORE, "the stored nonces name an offer twice");
+		else
+			n++;
+	}
+	if (code)
+		unload(nonces, rows, n);
+	return code;
 }

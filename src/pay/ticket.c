@@ -52,8 +52,8 @@ void lp_ticket_hash(struct lp_hash *out, const struct lp_ticket *ticket)
 	lp_keccak256(out->bytes, packed, lp_ticket_pack(packed, ticket));
 }
 
-enum lp_code lp_ticket_check(const struct lp_ticket *ticket, const struct lp_sig *sig, const struct lp_hash *rand,
-			     struct lp_address recipient, struct lp_err *e)
+enum lp_code lp_ticket_check_offer(const struct lp_ticket *ticket, const struct lp_hash *rand,
+				   struct lp_address recipient, struct lp_err *e)
 {
 	struct lp_hash hash;
 
@@ -65,10 +65,25 @@ enum lp_code lp_ticket_check(const struct lp_ticket *ticket, const struct lp_sig
 	/* Both are hashes, yet one is of a secret: no reason to let time tell how much of it was guessed. */
 	if (CRYPTO_memcmp(hash.bytes, ticket->rand_hash.bytes, sizeof hash.bytes) != 0)
 		return lp_fail(e, LP_BAD_TICKET, "invalid recipientRand for ticket recipientRandHash");
+	return LP_OK;
+}
+
+enum lp_code lp_ticket_check_sig(const struct lp_ticket *ticket, const struct lp_sig *sig, struct lp_err *e)
+{
+	struct lp_hash hash;
+
 	lp_ticket_hash(&hash, ticket);
 	if (!lp_sig_check(sig, &hash, ticket->sender))
 		return lp_fail(e, LP_BAD_TICKET, "invalid ticket signature");
 	return LP_OK;
+}
+
+enum lp_code lp_ticket_check(const struct lp_ticket *ticket, const struct lp_sig *sig, const struct lp_hash *rand,
+			     struct lp_address recipient, struct lp_err *e)
+{
+	enum lp_code code = lp_ticket_check_offer(ticket, rand, recipient, e);
+
+	return code ? code : lp_ticket_check_sig(ticket, sig, e);
 }
 
 bool lp_ticket_wins(const struct lp_ticket *ticket, const struct lp_sig *sig, const struct lp_hash *rand)

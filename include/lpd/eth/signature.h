@@ -18,6 +18,8 @@ bool lp_sig_of(struct lp_sig *out, struct lp_span bytes);
 
 /* What is signed for a message of 32 bytes: its hash behind Ethereum's words, as wallets do. */
 struct lp_hash lp_sig_digest(const struct lp_hash *message);
+/* The same for bytes of any number, which are not hashed before: a remote signer's state (payments 8.2). */
+struct lp_hash lp_sig_digest_bytes(struct lp_span message);
 
 /* Who signed this digest; false when the signature is not valid at all. */
 bool lp_sig_recover(struct lp_address *out, const struct lp_sig *sig, const struct lp_hash *digest);

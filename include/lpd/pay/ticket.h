@@ -31,6 +31,11 @@ void lp_ticket_hash(struct lp_hash *out, const struct lp_ticket *ticket);
  * a rand that is not what the hash was made of, and for a signature that is not the sender's. */
 enum lp_code lp_ticket_check(const struct lp_ticket *ticket, const struct lp_sig *sig, const struct lp_hash *rand,
 			     struct lp_address recipient, struct lp_err *e) LP_MUST_USE;
+/* The two halves of it: what costs little and is the same for all tickets of an offer, and the signature. */
+enum lp_code lp_ticket_check_offer(const struct lp_ticket *ticket, const struct lp_hash *rand,
+				   struct lp_address recipient, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_ticket_check_sig(const struct lp_ticket *ticket, const struct lp_sig *sig,
+				 struct lp_err *e) LP_MUST_USE;
 /* Strictly below its probability; drawn over the signature's 65 bytes as they came. */
 bool lp_ticket_wins(const struct lp_ticket *ticket, const struct lp_sig *sig, const struct lp_hash *rand);
 

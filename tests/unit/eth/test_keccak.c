@@ -6,8 +6,9 @@
 
 #include <cmocka.h>
 
-#include <lpd/base/hex.h>
 #include <lpd/eth/keccak.h>
+
+#include "payments.h"
 
 static void assert_hash(const void *at, size_t len, const char *hex)
 {
@@ -70,6 +71,24 @@ static void lengths_around_a_block_are_padded_right(void **state)
 	assert_hash(a, 272, "cf7fcd4f705ee749930d19ca84561a9bf62516bd90a471545fa2f49fdc7e63c8");
 }
 
+static void the_networks_bytes_have_their_hashes(void **state)
+{
+	(void)state;
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(payments_list(scope, "keccak256"), i, row)
+	{
+		struct lp_span input = row_bytes(scope, row, "input");
+		struct lp_hash hash, want = row_hash(row, "hash");
+
+		lp_keccak256(hash.bytes, input.at, input.len);
+		assert_memory_equal(hash.bytes, want.bytes, sizeof want.bytes);
+	}
+	lp_scope_close(&scope);
+}
+
 static void pieces_of_any_size_give_the_same_hash(void **state)
 {
 	(void)state;
@@ -110,6 +129,7 @@ int main(void)
 		cmocka_unit_test(the_networks_signing_steps_come_out),
 		cmocka_unit_test(the_flat_form_of_a_segment_comes_out),
 		cmocka_unit_test(lengths_around_a_block_are_padded_right),
+		cmocka_unit_test(the_networks_bytes_have_their_hashes),
 		cmocka_unit_test(pieces_of_any_size_give_the_same_hash),
 		cmocka_unit_test(an_ended_hash_starts_anew),
 	};

@@ -77,6 +77,45 @@ static void signatures_are_those_of_the_network_to_the_byte(void **state)
 	lp_scope_close(&scope);
 }
 
+/* Not hashed before it is signed, and its length stands in the words (payments 8.2). */
+static void a_remote_signers_state_is_signed_as_it_stands(void **state)
+{
+	(void)state;
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	json_t *row = json_array_get(payments_list(scope, "remote_state_sig"), 0);
+	struct lp_hash want = row_hash(row, "eth_message_digest");
+	struct lp_hash digest = lp_sig_digest_bytes(row_text(row, "state_utf8"));
+	struct lp_key *key = key_of(scope, row);
+	struct lp_address signer;
+	struct lp_sig sig;
+
+	assert_memory_equal(digest.bytes, want.bytes, 32);
+	lp_key_sign_digest(&sig, key, &digest);
+	assert_memory_equal(sig.bytes, row_bytes(scope, row, "sig").at, LP_SIG_LEN);
+	assert_true(lp_sig_recover(&signer, &sig, &digest));
+	assert_true(lp_address_eq(signer, lp_key_address(key)));
+	digest = lp_sig_digest_bytes(LP_SPAN(""));
+	lp_key_sign_digest(&sig, key, &digest);
+	assert_true(lp_sig_recover(&signer, &sig, &digest) && lp_address_eq(signer, lp_key_address(key)));
+	lp_scope_close(&scope);
+}
+
+/* T-9: what Ping signs at the incumbent is a ticket, if the peer wants.  This is why nothing of lpd signs the
+ * hash of bytes that a peer chose. */
+static void a_pinged_value_can_be_a_ticket(void **state)
+{
+	(void)state;
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	json_t *row = json_array_get(payments_list(scope, "ping_oracle"), 0);
+	struct lp_span value = row_bytes(scope, row, "value");
+	struct lp_hash hash, want = row_hash(row, "inner_hash");
+
+	lp_keccak256(hash.bytes, value.at, value.len);
+	assert_memory_equal(hash.bytes, want.bytes, 32);
+	assert_int_equal(value.len, 232);
+	lp_scope_close(&scope);
+}
+
 /* network-protocol appendix A: the key of 32 ones. */
 static void the_signature_of_a_segment_comes_out(void **state)
 {
@@ -236,6 +275,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_have_the_addresses_of_the_network),
 		cmocka_unit_test(signatures_are_those_of_the_network_to_the_byte),
+		cmocka_unit_test(a_remote_signers_state_is_signed_as_it_stands),
+		cmocka_unit_test(a_pinged_value_can_be_a_ticket),
 		cmocka_unit_test(the_signature_of_a_segment_comes_out),
 		cmocka_unit_test(what_is_no_key_is_refused),
 		cmocka_unit_test(every_file_of_the_network_opens_or_says_why),

@@ -7,90 +7,7 @@
 
 #include <cmocka.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <lpd/pay/rand.h>
-
-#include "payments.h"
-
-/* How the incumbent makes its rand (payments 1.6), only to know that our reading of the vectors is right and
- * to see its collisions: numbers without their lengths, signs dropped. */
-struct incumbent {
-	uint8_t message[512];
-	size_t len;
-};
-
-static void put(struct incumbent *to, const void *at, size_t len)
-{
-	assert_true(to->len + len <= sizeof to->message);
-	memcpy(to->message + to->len, at, len);
-	to->len += len;
-}
-
-static void put_number(struct incumbent *to, struct lp_u256 n)
-{
-	uint8_t bytes[32];
-
-	put(to, bytes, lp_u256_write_min(bytes, n));
-}
-
-static uint64_t without_sign(int64_t n)
-{
-	return n < 0 ? ~(uint64_t)n + 1 : (uint64_t)n;
-}
-
-static struct incumbent incumbent_message(const struct lp_rand_offer *offer)
-{
-	struct incumbent to = { .len = 0 };
-	struct lp_u256 seed, num = lp_u256_of(without_sign(offer->price_per_unit));
-	struct lp_u256 den = lp_u256_of(without_sign(offer->units)), by = lp_u256_gcd(num, den), rest;
-	struct lp_ticket t = { .round = offer->round, .round_hash = offer->round_hash };
-	uint8_t aux[LP_TICKET_AUX];
-
-	assert_true(lp_u256_read_bytes(&seed, lp_span_of(offer->seed.bytes, 32)));
-	assert_true(lp_u256_div(&num, &rest, num, by) && lp_u256_div(&den, &rest, den, by));
-	put_number(&to, seed);
-	put(&to, offer->sender.bytes, LP_ADDRESS_LEN);
-	put_number(&to, offer->face_value.n);
-	put_number(&to, offer->win_prob);
-	put_number(&to, lp_u256_of(offer->expiration_block));
-	put_number(&to, num);
-	put_number(&to, den);
-	put(&to, aux, lp_ticket_aux(aux, &t));
-	return to;
-}
-
-static struct lp_hash incumbent_rand(const struct lp_hash *secret, const struct lp_rand_offer *offer)
-{
-	struct incumbent message = incumbent_message(offer);
-	struct lp_hash out;
-	unsigned len;
-
-	assert_non_null(HMAC(EVP_sha256(), secret->bytes, 32, message.message, message.len, out.bytes, &len));
-	return out;
-}
-
-static int64_t row_i64(const json_t *row, const char *key)
-{
-	int64_t n = 0;
-
-	assert_true(lp_span_i64(row_text(row, key), &n));
-	return n;
-}
-
-static struct lp_rand_offer offer_of(const json_t *row)
-{
-	return (struct lp_rand_offer){ .sender = row_address(row, "sender"),
-				       .face_value = row_wei(row, "face_value"),
-				       .win_prob = row_u256(row, "win_prob"),
-				       .seed = row_hash(row, "seed"),
-				       .expiration_block = row_u64(row, "expiration_block"),
-				       .price_per_unit = row_i64(row, "price_num"),
-				       .units = row_i64(row, "price_den"),
-				       .round = row_u64(row, "creation_round"),
-				       .round_hash = row_hash(row, "creation_round_block_hash") };
-}
+#include "incumbent_rand.h"
 
 static void the_incumbents_rands_come_out(void **state)
 {
@@ -101,7 +18,7 @@ static void the_incumbents_rands_come_out(void **state)
 
 	json_array_foreach(payments_list(scope, "recipient_rand"), i, row)
 	{
-		struct lp_rand_offer offer = offer_of(json_object_get(row, "inputs"));
+		struct lp_rand_offer offer = row_rand_offer(json_object_get(row, "inputs"));
 		struct incumbent message = incumbent_message(&offer);
 		struct lp_span want = row_bytes(scope, row, "hmac_message");
 		struct lp_hash secret = row_hash(row, "secret"), rand = incumbent_rand(&secret, &offer), hash;
@@ -122,7 +39,7 @@ static void offers_that_collide_at_the_incumbent_do_not_here(void **state)
 	(void)state;
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
 	json_t *first = json_array_get(payments_list(scope, "recipient_rand"), 0), *row;
-	struct lp_rand_offer honest = offer_of(json_object_get(first, "inputs"));
+	struct lp_rand_offer honest = row_rand_offer(json_object_get(first, "inputs"));
 	struct lp_hash secret = row_hash(first, "secret"), ours;
 	size_t i;
 
@@ -134,7 +51,7 @@ static void offers_that_collide_at_the_incumbent_do_not_here(void **state)
 		struct lp_hash rand;
 
 		if (json_object_get(inputs, "seed"))
-			forged = offer_of(inputs);
+			forged = row_rand_offer(inputs);
 		else if (json_object_get(inputs, "creation_round"))
 			forged.round = (uint64_t)row_i64(inputs, "creation_round");
 		else
