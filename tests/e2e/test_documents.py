@@ -6,6 +6,7 @@ under test and build/release its folder.  Ports are other ones than the text nam
 (./dev, lpd models fetch) is left out; nothing else is changed.  Each block is a test."""
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,22 @@ def links(path):
     say(not gone, f"{path}: every link leads to a file", *gone)
 
 
+def unit_is_good():
+    """systemd understands every line of it, and finds little that it may do."""
+    if not shutil.which("systemd-analyze"):
+        print("skip the unit of configs/ is understood by systemd: it is not here")
+        return
+    with tempfile.TemporaryDirectory(prefix="lpd-unit-") as folder:
+        unit = pathlib.Path(folder) / "lpd@gateway.service"
+        unit.write_text((TOP / "configs" / "lpd@.service").read_text().replace("/usr/local/bin/lpd", LPD))
+        tools = [["verify", unit], ["security", "--offline=true", "--threshold=25", unit]]
+        for words in tools:
+            done = subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=60)
+            good = done.returncode == 0 and "lpd@gateway" not in done.stderr
+            say(good, f"systemd-analyze {words[0]} has nothing to say against the unit of configs/", done.stdout, done.stderr)
+
+
+unit_is_good()
 for document in DOCUMENTS:
     run(document)
 for document in sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md"), *TOP.glob("docs/decisions/*.md")]):
