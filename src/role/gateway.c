@@ -192,6 +192,7 @@ static void gateway_close(void *arg)
 {
 	struct lp_gateway *gw = arg;
 
+	lp_linger_stop(&gw->linger);
 	lp_buf_clear(&gw->openapi);
 	lp_perf_clear(&gw->perf);
 	if (gw->credentials)
@@ -256,7 +257,9 @@ uint16_t lp_gateway_port(const struct lp_gateway *gw)
 
 static void gateway_drain(struct lp_node *node)
 {
-	lp_server_drain(node->gateway->server);
+	struct lp_gateway *gw = node->gateway;
+
+	lp_linger_begin(&gw->linger, node->loop, gw->server, &gw->n_jobs);
 }
 
 static void gateway_reload(struct lp_node *node)
@@ -272,7 +275,9 @@ static void gateway_reload(struct lp_node *node)
 
 static int gateway_connections(const struct lp_node *node)
 {
-	return lp_server_connections(node->gateway->server) + lp_jobs_writing(node->gateway->kept);
+	const struct lp_gateway *gw = node->gateway;
+
+	return lp_server_connections(gw->server) + lp_jobs_writing(gw->kept) + lp_linger_waits(&gw->linger);
 }
 
 static bool gateway_ready(struct lp_node *node, struct lp_buf *why)

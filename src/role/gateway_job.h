@@ -23,6 +23,8 @@
 #include <lpd/market/intake.h>
 #include <lpd/role/node.h>
 
+#include "linger.h"
+
 #define LP_GATEWAY_TRIES 20	/* of one job, in all: as many as the incumbent takes */
 
 struct lp_gateway {
@@ -47,6 +49,7 @@ struct lp_gateway {
 	int n_media_hosts;
 	struct lp_buf openapi;		/* the document, made once */
 	struct lp_jobs *kept;		/* asynchronous and idempotent jobs */
+	struct lp_linger linger;
 };
 
 struct lp_gateway_job {

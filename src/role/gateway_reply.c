@@ -174,6 +174,7 @@ static bool reply_media(struct lp_gateway_job *j)
 		return reply_inline(j);
 	/* Only what a client has a link to is kept: who left, or has it in his answer, will not come for it. */
 	lp_collect_keep(j->collect);
+	j->gw->linger.last_link = lp_mono(j->gw->node->loop);
 	lp_collect_write(j->collect, &body, j->gw->public_url);
 	reply_whole(j, 200, lp_buf_span(&body), NULL);
 	lp_buf_clear(&body);

@@ -10,8 +10,6 @@
 #include "store.h"
 
 #define MODELS_MAX (4 << 20)
-#define FETCH_TIME LP_SEC		/* for a gateway to fetch what was made last, when we go down */
-#define DRAIN_LOOK (50 * LP_MSEC)
 
 /* ---- what it runs ---- */
 
@@ -196,7 +194,7 @@ static void forget_timer(void *arg)
 {
 	struct lp_orchestrator *o = arg;
 
-	lp_timer_clear(&o->drain_timer);
+	lp_linger_stop(&o->linger);
 }
 
 static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
@@ -259,28 +257,16 @@ static enum lp_code check_role(struct lp_node *node, struct lp_buf *told, struct
 
 /* Results are fetched after their job has ended (network-protocol 5.6): the port stays open for that.  Jobs that
  * come meanwhile are refused in ADMIT, and nothing is offered. */
-static void drain_when_fetched(void *self)
-{
-	struct lp_orchestrator *o = self;
-	int64_t now = lp_mono(o->node->loop);
-
-	if (o->jobs > 0 || (o->last_job && now - o->last_job < FETCH_TIME))
-		lp_timer_set(&o->drain_timer, o->node->loop, DRAIN_LOOK);
-	else
-		lp_server_drain(o->server);
-}
-
 static void drain(struct lp_node *node)
 {
 	struct lp_orchestrator *o = node->orchestrator;
 
-	o->drain_timer = (struct lp_timer){ .fire = drain_when_fetched, .self = o };
-	drain_when_fetched(o);
+	lp_linger_begin(&o->linger, node->loop, o->server, &o->jobs);
 }
 
 static int connections(const struct lp_node *node)
 {
-	return lp_server_connections(node->orchestrator->server);
+	return lp_server_connections(node->orchestrator->server) + lp_linger_waits(&node->orchestrator->linger);
 }
 
 /* What an earlier file said stays in memory until the node ends: jobs that run still look at it. */

@@ -482,7 +482,7 @@ static void on_done(void *self)
 	count_job(job);
 	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), -1);
 	o->jobs--;
-	o->last_job = lp_mono(o->node->loop);
+	o->linger.last_link = lp_mono(o->node->loop);
 	lp_upkeep_job_ended(o->node);
 	lp_scope_close(&scope);
 }

@@ -7,6 +7,8 @@
 #include <lpd/market/segment.h>
 #include <lpd/role/node.h>
 
+#include "linger.h"
+
 struct lp_orchestrator {
 	struct lp_node *node;
 	struct lp_log *log;
@@ -29,8 +31,7 @@ struct lp_orchestrator {
 	struct lp_map *checked;		/* good segment headers to struct good (orchestrator_check.c) */
 	unsigned checked_generation;
 	int jobs;
-	int64_t last_job;		/* mono, when the last one ended; 0: never */
-	struct lp_timer drain_timer;
+	struct lp_linger linger;	/* its last link: when the last job ended */
 };
 
 /* One pipeline's route: the handler's self. */

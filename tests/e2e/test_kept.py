@@ -172,6 +172,47 @@ def after_kill_9_what_ended_is_there_and_what_ran_is_said_to_have_failed(nodes, 
     assert lost["result"]["error"]["code"] == "interrupted", lost
 
 
+def stop(nodes):
+    """SIGTERM; the process goes on."""
+    nodes.all = [row for row in nodes.all if row[1] is not nodes.gateway]
+    nodes.gateway.send_signal(signal.SIGTERM)
+    wait_for(lambda: ask(f"http://127.0.0.1:{nodes.cli['gateway']}/readyz")[0] == 503, "the gateway not to be ready")
+
+
+def a_gateway_that_goes_down_finishes_asynchronous_jobs(nodes, runner):
+    runner.gate.clear()
+    job = begin(nodes, "wait for it")
+    wait_for(lambda: b"wait for it" in runner.jobs[-1]["body"], "the job to run")
+    stop(nodes)
+    assert state(job, nodes)["status"] == "processing", "one may still ask"
+    status, headers, body = ask(nodes.url + "/text-to-image", picture("a fox"), LATER)
+    assert status == 503 and code_of(body) == "draining" and headers["Retry-After"], (status, body)
+    runner.gate.set()
+    assert nodes.gateway.wait(10) == 0
+    nodes.gateway = nodes.start_gateway()
+    wait_for(lambda: nodes.ready("gateway"), "the gateway to be ready")
+    done = state(job, nodes)
+    assert done["status"] == "complete", done
+    assert ask(nodes.url + done["result"]["images"][0]["url"])[2] == PICTURE
+
+
+def what_does_not_end_in_time_is_said_to_have_been_interrupted(nodes, runner):
+    assert nodes.end(nodes.gateway) == 0
+    nodes.gateway = nodes.node("gateway", "-orchAddr", f"127.0.0.1:{nodes.service}", "-httpAddr", f"127.0.0.1:{nodes.http}",
+                               "-drainTimeout", "700ms")
+    wait_for(lambda: nodes.ready("gateway"), "the gateway to be ready")
+    job = begin(nodes, "hang")
+    wait_for(lambda: b"hang" in runner.jobs[-1]["body"], "the job to run")
+    began = time.monotonic()
+    stop(nodes)
+    assert nodes.gateway.wait(10) == 0 and time.monotonic() - began < 5
+    assert runner.jobs[-1]["gone"].wait(5), "the runner is told"
+    nodes.gateway = nodes.start_gateway()
+    wait_for(lambda: nodes.ready("gateway"), "the gateway to be ready")
+    lost = state(job, nodes)
+    assert lost["status"] == "failed" and lost["code"] == "interrupted", lost
+
+
 def the_same_request_twice_is_one_job(nodes, runner):
     jobs = len(runner.jobs)
     key = {"Idempotency-Key": "twice"}

@@ -193,16 +193,60 @@ static void a_draining_gateway_finishes_what_runs_and_takes_no_more(void **state
 	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
 	sim_run_for(s, LP_SEC);
 	sim_drain(g);
-	struct sim_reply *late = sim_ask(s, "text-to-image", SIM_PICTURE);
+	struct sim_reply *late = sim_ask(s, "text-to-image", SIM_PICTURE), *ready = sim_admin(g, "readyz");
 	sim_run_for(s, 6 * LP_SEC);
 	assert_false(g->drained);
-	assert_true(late->done);
-	assert_int_not_equal(late->status, 200);
+	assert_true(late->done && ready->done);
+	assert_int_equal(late->status, 503);
+	assert_true(sim_header(late, "retry-after").len > 0);
+	assert_non_null(strstr(lp_buf_text(&late->body), "\"draining\""));
+	assert_int_equal(ready->status, 503);
 	sim_run_until_quiet(s);
 	assert_int_equal(r->status, 200);
-	sim_run_for(s, LP_SEC);
+	sim_run_for(s, 2 * LP_SEC);
 	assert_true(g->drained);
 	sim_books_balance(s);
+	sim_end(s);
+}
+
+/* The last answer names a picture, which a client comes for on a connection of its own. */
+static void what_a_draining_gateway_made_last_can_be_fetched(void **state)
+{
+	struct sim *s = sim_new(323);
+	struct sim_node *o = sim_orchestrator(s, "orch"), *g = sim_gateway(s);
+
+	(void)state;
+	o->runner->does.delay = 10 * LP_SEC;
+	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_for(s, LP_SEC);
+	sim_drain(g);
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
+	const char *path = sim_media_path(r);
+	sim_run_for(s, LP_SEC / 2);
+	assert_false(g->drained);
+	struct sim_reply *picture = sim_get(s, g, path);
+	sim_run_for(s, 2 * LP_SEC);
+	assert_int_equal(picture->status, 200);
+	assert_true(picture->body.len >= 1000);
+	assert_true(g->drained);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+static void a_gateway_without_jobs_goes_down_at_once(void **state)
+{
+	struct sim *s = sim_new(324);
+	struct sim_node *g;
+
+	(void)state;
+	sim_orchestrator(s, "orch");
+	g = sim_gateway(s);
+	sim_ask(s, "llm", SIM_CHAT);
+	sim_run_until_quiet(s);
+	sim_drain(g);
+	sim_run_for(s, LP_SEC / 4);
+	assert_true(g->drained);
 	sim_end(s);
 }
 
@@ -387,6 +431,8 @@ int main(void)
 		sim_test(a_lost_data_directory_costs_a_second_try),
 		sim_test(an_orchestrator_survives_a_power_cut),
 		sim_test(a_draining_gateway_finishes_what_runs_and_takes_no_more),
+		sim_test(what_a_draining_gateway_made_last_can_be_fetched),
+		sim_test(a_gateway_without_jobs_goes_down_at_once),
 		sim_test(a_draining_orchestrator_finishes_what_runs_while_others_go_elsewhere),
 		sim_test(a_drain_does_not_wait_for_ever),
 		sim_test(a_result_is_there_for_its_time_and_gone_after_it),
