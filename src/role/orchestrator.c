@@ -7,6 +7,7 @@
 #include "address.h"
 #include "orchestrator_priv.h"
 #include "pair.h"
+#include "self_check.h"
 #include "store.h"
 
 #define MODELS_MAX (4 << 20)
@@ -215,6 +216,8 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	if (open_server(o, e) != LP_OK)
 		return e->code;
 	node->orchestrator = o;
+	if (lp_option_bool(node->options, LP_OPT_STARTUP_CHECK))
+		lp_self_check(o);
 	lp_log(o->log, LP_INFO, "orchestrator listens", "uri=%.*s port=%d models=%d", LP_ARG(o->service_uri),
 	       lp_server_port(o->server), lp_runners_count(o->runners));
 	return LP_OK;

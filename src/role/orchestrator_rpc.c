@@ -36,6 +36,18 @@ static void add_hardware(struct lp_scope *scope, struct lp_orchestrator *o, stru
 	}
 }
 
+/* Slots are of use as far as the node takes further jobs. */
+static void bound_capacity(const struct lp_orchestrator *o, struct lp_capabilities *caps)
+{
+	struct lp_err e;
+	int left = lp_node_admit(o->node, o->jobs, &e) == LP_OK ? o->node->max_jobs - o->jobs : 0;
+
+	for (int c = 0; c < caps->n_caps; c++)
+		for (int m = 0; m < caps->caps[c].n; m++)
+			if (caps->caps[c].models[m].capacity > (uint32_t)left)
+				caps->caps[c].models[m].capacity = (uint32_t)left;
+}
+
 static void fill_info(struct lp_scope *scope, struct lp_orchestrator *o, struct lp_orch_info *info, bool full)
 {
 	*info = (struct lp_orch_info){
@@ -49,6 +61,7 @@ static void fill_info(struct lp_scope *scope, struct lp_orchestrator *o, struct 
 	info->capabilities.has_constraints = true;	/* absent, it stops a Go gateway: BUG-30 */
 	if (!o->node->draining)
 		lp_runners_offer(scope, o->runners, &info->capabilities);
+	bound_capacity(o, &info->capabilities);
 	lp_token_make(scope, &info->auth_token, o->secret, lp_wall(o->node->loop) / LP_SEC);
 	if (full)
 		add_hardware(scope, o, info);

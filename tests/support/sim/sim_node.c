@@ -133,6 +133,7 @@ struct sim_node *sim_orchestrator_with(struct sim *s, const char *name, const st
 		n->runner = sim_runner(s, lp_fmt(s->scope, "runner-of-%s", name));
 	add_arg(n, "-serviceAddr", lp_fmt(s->scope, "%s%s:%d", want->plain ? "http://" : "", name, SERVICE_PORT));
 	write_models(n, want->models ? want->models : models_of(n, want));
+	add_arg(n, "-startupAvailabilityCheck=false", NULL);
 	add_args(n, want->args);
 	sim_start(n);
 	if (n->node->gateway && !s->gateway)
