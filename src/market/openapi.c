@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include <lpd/base/json.h>
+#include "openapi_priv.h"
 
 /* Everything is built as a tree and written at once; json_pack takes over the references it is
  * given ("o"). */
@@ -108,6 +108,17 @@ static json_t *answer_schema(const struct lp_pipeline *row)
 	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", name));
 }
 
+/* 429 and 503 say when to come again. */
+static json_t *error_headers(const char *status)
+{
+	json_t *headers = lp_openapi_job_headers();
+
+	if (strcmp(status, "429") == 0 || strcmp(status, "503") == 0)
+		json_object_set_new(headers, "Retry-After",
+				    json_pack("{s:s}", "$ref", "#/components/headers/RetryAfter"));
+	return headers;
+}
+
 static json_t *answers(const struct lp_pipeline *row)
 {
 	static const struct {
@@ -121,20 +132,23 @@ static json_t *answers(const struct lp_pipeline *row)
 		{ "502", "The orchestrators failed at the job." },
 		{ "503", "No orchestrator takes the job now." },
 		{ "504", "The job took too long." },
+		{ "507", "There is no room for the result now." },
 	};
-	json_t *ok = json_pack("{s:{s:o}}", "application/json", "schema", answer_schema(row));
+	json_t *error, *ok = json_pack("{s:{s:o}}", "application/json", "schema", answer_schema(row));
 	json_t *all = json_object();
 
 	if (row->result == LP_RESULT_EVENTS)
 		json_object_set_new(ok, "text/event-stream",
 				    json_pack("{s:{s:s}}", "schema", "type", "string"));
-	json_object_set_new(all, "200",
-			    json_pack("{s:s, s:o}", "description", "Done.", "content", ok));
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		json_object_set_new(all, errors[i].status,
-				    json_pack("{s:s, s:{s:{s:{s:s}}}}", "description",
-					      errors[i].words, "content", "application/json",
-					      "schema", "$ref", "#/components/schemas/Error"));
+	json_object_set_new(all, "200", json_pack("{s:s, s:o, s:o}", "description", "Done.", "headers",
+						  lp_openapi_job_headers(), "content", ok));
+	json_object_set_new(all, "202", lp_openapi_accepted());
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		error = json_pack("{s:s, s:o, s:{s:{s:{s:s}}}}", "description", errors[i].words, "headers",
+				  error_headers(errors[i].status), "content", "application/json", "schema",
+				  "$ref", "#/components/schemas/Error");
+		json_object_set_new(all, errors[i].status, error);
+	}
 	return all;
 }
 
@@ -142,9 +156,9 @@ static json_t *path_item(const struct lp_pipeline *row)
 {
 	const char *type = row->body == LP_BODY_JSON ? "application/json" : "multipart/form-data";
 
-	return json_pack("{s:{s:s, s:s, s:s, s:{s:b, s:{s:{s:o}}}, s:o}}", "post", "operationId",
-			 row->name, "summary", row->title, "description", row->help, "requestBody",
-			 "required", 1, "content", type, "schema", request_schema(row), "responses",
+	return json_pack("{s:{s:s, s:s, s:s, s:o, s:{s:b, s:{s:{s:o}}}, s:o}}", "post", "operationId",
+			 row->name, "summary", row->title, "description", row->help, "parameters",
+			 lp_openapi_job_parameters(), "requestBody", "required", 1, "content", type, "schema", request_schema(row), "responses",
 			 answers(row));
 }
 
@@ -211,7 +225,7 @@ static json_t *schemas(void)
 	json_t *role = json_pack("{s:s, s:[s, s, s]}", "type", "string", "enum", "system", "user",
 				 "assistant");
 
-	return json_pack(
+	json_t *all = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ImageResponse",
 		object_of(json_pack("{s:o}", "images", list_of(media))), "AudioResponse",
 		object_of(json_pack("{s:o}", "audio", audio)), "TextResponse", text_schema(),
@@ -219,11 +233,22 @@ static json_t *schemas(void)
 		object_of(json_pack("{s:o}", "text", typed("string"))), "Message",
 		object_of(json_pack("{s:o, s:o}", "role", role, "content", typed("string"))),
 		"LLMResponse", llm_schema(), "Error", error_schema());
+	json_t *jobs = lp_openapi_job_schemas();
+
+	json_object_update(all, jobs);
+	json_decref(jobs);
+	return all;
+}
+
+static json_t *components(void)
+{
+	return json_pack("{s:o, s:o, s:o}", "schemas", schemas(), "parameters", lp_openapi_parameters(), "headers",
+			 lp_openapi_headers());
 }
 
 void lp_pipelines_openapi(struct lp_buf *to)
 {
-	json_t *paths = json_object();
+	json_t *paths = lp_openapi_paths();
 	int n;
 	const struct lp_pipeline *rows = lp_pipelines(&n);
 
@@ -235,11 +260,11 @@ void lp_pipelines_openapi(struct lp_buf *to)
 			json_object_set_new(paths, path, path_item(&rows[i]));
 	}
 	json_t *document =
-		json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o}}", "openapi", "3.1.0", "info",
+		json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info",
 			  "title", "Livepeer AI gateway", "description",
 			  "The work that this gateway takes, one path for each pipeline.",
-			  "version", LPD_VERSION, "paths", paths, "components", "schemas",
-			  schemas());
+			  "version", LPD_VERSION, "paths", paths, "components",
+			  components());
 
 	lp_json_write(to, document);
 	json_decref(document);

@@ -272,6 +272,43 @@ def a_second_gateway_on_the_same_folder_is_refused(nodes, runner):
     assert run.returncode == 1 and str(nodes.gateway.pid) in run.stderr, run
 
 
+def the_document_describes_these_answers(nodes, runner):
+    document = json.loads(ask(nodes.url + "/openapi.json")[2])
+
+    def described(name, value):
+        schema = document["components"]["schemas"][name]
+        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"]), (name, value)
+        assert value.get("status", "complete") in schema["properties"].get("status", {"enum": ["complete"]})["enum"], value
+
+    def answered(path, method, wanted, **more):
+        url = nodes.url + path.replace("{id}", more.pop("id", "0" * 32))
+        status, headers, body = ask(url, method=method.upper(), **more)
+        told = document["paths"][path][method]["responses"]
+        assert status == wanted and str(status) in told, (path, method, status, body)
+        assert set(told[str(status)].get("headers", ())) <= {key.title() for key in headers} or status == 200, headers.items()
+        return body
+    runner.gate.clear()
+    later = dict(body=picture("wait for it"), headers=LATER)
+    job = json.loads(answered("/text-to-image", "post", 202, **later))
+    described("Job", job)
+    described("Job", json.loads(answered("/jobs/{id}", "get", 200, id=job["id"])))
+    described("Processing", json.loads(answered("/jobs/{id}/result", "get", 202, id=job["id"])))
+    described("Processing", json.loads(answered("/image-to-video/result", "post", 202, body={"request_id": job["id"]})))
+    runner.gate.set()
+    described("Job", ended(job["id"], nodes))
+    answered("/jobs/{id}/result", "get", 200, id=job["id"])
+    answered("/image-to-video/result", "post", 200, body={"request_id": job["id"]})
+    listed = json.loads(answered("/jobs", "get", 200))
+    described("JobList", listed)
+    for row in listed["jobs"]:
+        described("Job", row)
+    answered("/jobs/{id}", "delete", 204, id=job["id"])
+    answered("/jobs/{id}", "get", 404, id=job["id"])
+    answered("/jobs/{id}/result", "get", 404)
+    answered("/image-to-video/result", "post", 400, body={"request_id": job["id"]})
+    answered("/healthz", "get", 200)
+
+
 def the_log_names_no_prompt_and_no_id(nodes, runner):
     job = begin(nodes, "a secret garden")
     ended(job, nodes)

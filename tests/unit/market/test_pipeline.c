@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -123,7 +124,7 @@ static void the_document_describes_what_is_served(void **state)
 	lp_pipelines_openapi(&text);
 	assert_int_equal(lp_json_parse(scope, &all, lp_buf_span(&text), NULL), LP_OK);
 	assert_string_equal(json_string_value(AT(all, "openapi")), "3.1.0");
-	assert_int_equal(json_object_size(AT(all, "paths")), 9);
+	assert_int_equal(json_object_size(AT(all, "paths")), 9 + 7);
 	json_t *t2i = AT(all, "paths", "/text-to-image", "post", "requestBody", "content",
 			 "application/json", "schema");
 	json_t *width = AT(t2i, "properties", "width");
@@ -160,6 +161,87 @@ static void the_document_describes_what_is_served(void **state)
 	lp_scope_close(&scope);
 }
 
+/* "#/a/b" leads somewhere in the document. */
+static void follow(json_t *all, const char *ref)
+{
+	struct lp_span rest = lp_span(ref);
+	char name[64];
+
+	assert_true(lp_span_is(lp_span_cut(&rest, '/'), "#"));
+	while (rest.len) {
+		lp_span_copy(name, sizeof(name), lp_span_cut(&rest, '/'));
+		all = json_object_get(all, name);
+		if (!all)
+			fail_msg("%s leads nowhere", ref);
+	}
+}
+
+/* Returns how many references there are. */
+static int follow_all(json_t *all, json_t *tree)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	int n = 0;
+
+	if (json_is_object(tree)) {
+		json_object_foreach(tree, key, value) {
+			if (strcmp(key, "$ref") == 0)
+				follow(all, json_string_value(value));
+			n += strcmp(key, "$ref") == 0;
+			n += follow_all(all, value);
+		}
+	}
+	json_array_foreach(tree, i, value)
+		n += follow_all(all, value);
+	return n;
+}
+
+static bool names(json_t *list, const char *ref)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(list, i, value)
+		if (strcmp(json_string_value(AT(value, "$ref")), ref) == 0)
+			return true;
+	return false;
+}
+
+static void the_document_says_what_all_pipelines_have_in_common(void **state)
+{
+	(void)state;
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_buf text = { 0 };
+	int n, pipelines = 0;
+	const struct lp_pipeline *rows = lp_pipelines(&n);
+	json_t *all, *post;
+
+	lp_pipelines_openapi(&text);
+	assert_int_equal(lp_json_parse(scope, &all, lp_buf_span(&text), NULL), LP_OK);
+	assert_true(follow_all(all, all) > 200);
+	for (int i = 0; i < n; i++) {
+		if (!rows[i].served)
+			continue;
+		post = AT(all, "paths", lp_fmt(scope, "/%s", rows[i].name), "post");
+		assert_true(names(AT(post, "parameters"), "#/components/parameters/Prefer"));
+		assert_true(names(AT(post, "parameters"), "#/components/parameters/IdempotencyKey"));
+		assert_true(names(AT(post, "parameters"), "#/components/parameters/LpTrace"));
+		assert_true(names(AT(post, "parameters"), "#/components/parameters/LpOrchestrator"));
+		AT(post, "responses", "202", "headers", "Location");
+		AT(post, "responses", "200", "headers", "Idempotency-Replayed");
+		AT(post, "responses", "503", "headers", "Retry-After");
+		pipelines++;
+	}
+	assert_int_equal(pipelines, 9);
+	AT(all, "paths", "/jobs", "get", "responses", "403");
+	AT(all, "paths", "/jobs/{id}", "delete", "responses", "204");
+	AT(all, "paths", "/jobs/{id}/result", "get", "responses", "202", "headers", "Retry-After");
+	AT(all, "paths", "/image-to-video/result", "post", "requestBody");
+	lp_buf_clear(&text);
+	lp_scope_close(&scope);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +250,7 @@ int main(void)
 		cmocka_unit_test(all_but_live_video_is_served),
 		cmocka_unit_test(json_keys_match_without_case_and_exactly_first),
 		cmocka_unit_test(the_document_describes_what_is_served),
+		cmocka_unit_test(the_document_says_what_all_pipelines_have_in_common),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
