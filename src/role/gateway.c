@@ -15,9 +15,23 @@ struct route {
 
 /* ---- routes ---- */
 
+/* Before any of the body is read. */
+static enum lp_code admit(const struct lp_gateway *gw, const struct lp_exchange *ex, struct lp_quota_row **share,
+			  struct lp_err *e)
+{
+	int most = gw->jobs_per_client < gw->node->max_jobs ? gw->jobs_per_client : 0;
+
+	if (lp_node_admit(gw->node, gw->n_jobs, e) != LP_OK)
+		return e->code;
+	if (!lp_quota_take(gw->shares, lp_span(lp_exchange_peer(ex)), most, share))
+		return lp_fail(e, LP_TOO_MANY, "your address has %d jobs at this gateway, which is all that one may have", most);
+	return LP_OK;
+}
+
 static void on_job(void *self, struct lp_exchange *ex)
 {
 	const struct route *route = self;
+	struct lp_quota_row *share;
 	struct lp_err e;
 
 	if (route->gw->node->draining) {
@@ -25,13 +39,13 @@ static void on_job(void *self, struct lp_exchange *ex)
 		lp_reply_error(ex, &e);
 		return;
 	}
-	if (lp_node_admit(route->gw->node, route->gw->n_jobs, &e) != LP_OK) {
+	if (admit(route->gw, ex, &share, &e) != LP_OK) {
 		lp_metric_add(route->gw->node->metrics, LP_M_JOBS,
 			      LP_LABELS("gateway", route->pipeline->name, lp_code_name(e.code)), 1);
 		lp_reply_error(ex, &e);
 		return;
 	}
-	lp_gateway_job_start(route->gw, route->pipeline, ex);
+	lp_gateway_job_start(route->gw, route->pipeline, ex, share);
 }
 
 static void on_not_served(void *self, struct lp_exchange *ex)
@@ -147,6 +161,7 @@ static enum lp_code open_server(struct lp_gateway *gw, struct lp_err *e)
 	struct lp_server_want want = {
 		.limits = {
 			.connections = (int)lp_option_int(o, LP_OPT_MAX_CONNECTIONS),
+			.connections_per_client = (int)lp_option_int(o, LP_OPT_MAX_CONNECTIONS_PER_CLIENT),
 			.streams = (int)lp_option_int(o, LP_OPT_MAX_STREAMS),
 			.header_bytes = (size_t)lp_option_size(o, LP_OPT_MAX_HEADER_BYTES),
 			.header_time = lp_option_duration(o, LP_OPT_HEADER_TIMEOUT),
@@ -207,6 +222,8 @@ static void read_limits(struct lp_gateway *gw)
 
 	gw->job_time = lp_option_duration(options, LP_OPT_JOB_TIMEOUT);
 	gw->wait_time = lp_option_duration(options, LP_OPT_AI_PROCESSING_RETRY_TIMEOUT);
+	gw->jobs_per_client = (int)lp_option_int(options, LP_OPT_MAX_JOBS_PER_CLIENT);
+	gw->priorities = lp_option_bool(options, LP_OPT_ALLOW_PRIORITIES);
 }
 
 static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
@@ -221,6 +238,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	gw->n_media_hosts = (int)lp_option_list(node->options, LP_OPT_MEDIA_HOSTS, &gw->media_hosts);
 	lp_list_init(&gw->jobs);
 	lp_list_init(&gw->waiting);
+	gw->shares = lp_quota_open(scope, SIZE_MAX);	/* -maxJobs bounds it */
 	lp_defer(scope, gateway_close, gw);
 	node->gateway = gw;
 	if (read_public_url(gw, e) != LP_OK)

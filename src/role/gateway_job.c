@@ -246,19 +246,6 @@ static int give_up(struct lp_gateway_job *j, int64_t chance)
 	return SETTLE;
 }
 
-/* One that was refused takes its old place in the row again. */
-static void stand_in_row(struct lp_gateway_job *j)
-{
-	struct lp_list *row = &j->gw->waiting;
-	struct lp_link *after = row->head.prev;
-
-	if (lp_link_in(&j->waiting))
-		return;
-	while (after != &row->head && LP_CONTAINER(after, struct lp_gateway_job, waiting)->number > j->number)
-		after = after->prev;
-	lp_link_add_after(after, &j->waiting);
-}
-
 /* Somebody cannot be reached or does not offer the model: that may have changed since it was asked. */
 static void ask_news(struct lp_gateway_job *j)
 {
@@ -286,7 +273,7 @@ static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 	if (chance != LP_NEVER && chance - ask->now < left)
 		left = chance - ask->now;
 	lp_timer_set(&j->chance, j->gw->node->loop, left);
-	stand_in_row(j);
+	lp_gateway_row_stand(j);
 	return LP_AWAIT(SELECT);
 }
 
@@ -294,33 +281,6 @@ static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 static bool terms_end(const struct lp_gateway_job *j, const struct lp_orch *orch)
 {
 	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop), now_of(j)) && j->refreshed != orch;
-}
-
-static bool waits_for(const struct lp_gateway_job *w, const struct lp_orch_try *t)
-{
-	return w->pipeline->capability == t->capability && lp_span_eq(w->request->model, t->model);
-}
-
-/* The first who waits for what was just given back may look again. */
-static void let_next_look(struct lp_gateway *gw, const struct lp_orch_try *t)
-{
-	lp_list_each(&gw->waiting, w, struct lp_gateway_job, waiting) {
-		if (!waits_for(w, t))
-			continue;
-		lp_task_wake(&w->task);
-		return;
-	}
-}
-
-/* Who comes new does not overtake those who wait for the same, unless it may go where they may not. */
-static bool stands_behind(const struct lp_gateway_job *j, const struct lp_orch_try *t)
-{
-	if (j->wait_began || j->pin || !j->gw->wait_time)
-		return false;
-	lp_list_each(&j->gw->waiting, w, struct lp_gateway_job, waiting)
-		if (waits_for(w, t) && !w->pin && !w->n_tried)
-			return true;
-	return false;
 }
 
 static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struct lp_choice *choice)
@@ -333,7 +293,7 @@ static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struc
 	j->at = (struct lp_orch_try){ orch, j->pipeline->capability, lp_span_dup(j->scope, j->request->model), 0 };
 	lp_orch_begin(j->gw->roster, &j->at);
 	if (waited)
-		let_next_look(j->gw, &j->at);	/* there may be room for more */
+		lp_gateway_row_go(j);
 	j->tries++;
 	j->err = (struct lp_err){ 0 };
 	j->orch = lp_orch_address(orch);
@@ -355,7 +315,7 @@ static int choose(void *self)
 		return LP_AWAIT(SELECT);
 	orch = lp_roster_choose(j->gw->roster, &ask, &choice);
 	memcpy(j->rejected, choice.rejected, sizeof(j->rejected));
-	if (!orch || stands_behind(j, &(struct lp_orch_try){ orch, ask.capability, ask.model, 0 }))
+	if (!orch || lp_gateway_row_before(j, &(struct lp_orch_try){ orch, ask.capability, ask.model, 0 }))
 		return nobody(j, &ask);
 	if (terms_end(j, orch)) {
 		stop_waiting(j);
@@ -496,7 +456,7 @@ static void book(struct lp_gateway_job *j, enum lp_code code)
 	lp_orch_end(j->gw->roster, &t, &out);
 	j->call = NULL;
 	lp_scope_close(&j->attempt);
-	let_next_look(j->gw, &t);
+	lp_gateway_row_wake(j->gw, &t);
 }
 
 static int settle(void *self)
@@ -575,6 +535,7 @@ static void leave(void *arg)
 		lp_orch_let_go(j->tried[i]);
 	if (j->ex)
 		lp_exchange_watch(j->ex, NULL, NULL);
+	lp_quota_give(gw->shares, &j->share);
 	gw->n_jobs--;
 	lp_upkeep_job_ended(gw->node);
 	lp_metric_set(gw->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("gateway"), gw->n_jobs);
@@ -619,11 +580,14 @@ static void read_wishes(struct lp_gateway_job *j)
 		if (lp_pin_parse(j->pin, lp_span_dup(j->scope, pin), &j->err) != LP_OK)
 			return;	/* INTAKE sees to it */
 	}
+	if (lp_gateway_row_turn(j, &j->err) != LP_OK)
+		return;
 	if (query.len)
 		j->inline_media = lp_span_is(lp_query_get(j->scope, query, "media"), "inline");
 }
 
-void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex)
+void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex,
+			  struct lp_quota_row *share)
 {
 	struct lp_scope *scope = lp_scope_open(gw->scope, "job");
 	struct lp_gateway_job *j = lp_new(scope, struct lp_gateway_job);
@@ -632,7 +596,8 @@ void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipel
 	j->scope = scope;
 	j->pipeline = pipeline;
 	j->ex = ex;
-	j->chance.fire = wake;
+	j->share = share;
+	j->chance.fire = lp_gateway_row_on_chance;
 	j->chance.self = j;
 	lp_defer(scope, leave, j);
 	name_job(j);

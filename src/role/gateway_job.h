@@ -13,6 +13,7 @@
 #ifndef LPD_ROLE_GATEWAY_JOB_H
 #define LPD_ROLE_GATEWAY_JOB_H
 
+#include <lpd/base/quota.h>
 #include <lpd/front/collect.h>
 #include <lpd/front/jobs.h>
 #include <lpd/front/relay.h>
@@ -36,9 +37,13 @@ struct lp_gateway {
 	struct lp_router *router;
 	struct lp_tls_server *tls;	/* NULL: plain */
 	struct lp_map *credentials;	/* gateway_send.c: struct credential by orchestrator, capability, model */
-	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, in the order of their coming */
+	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, in the order of their turns (gateway_row.c) */
 	uint64_t came;			/* jobs so far */
 	int n_jobs;
+	struct lp_quota *shares;	/* of jobs, by client */
+	int jobs_per_client;		/* -maxJobsPerClient */
+	bool priorities;		/* -allowPriorities */
+	uint64_t row_turns;		/* of jobs that waited and went on */
 	int64_t job_time, wait_time;	/* -jobTimeout, -aiProcessingRetryTimeout */
 	int64_t *pipeline_time;		/* -pipelineTimeouts, in the order of the rows; else -jobTimeout */
 	struct lp_fetcher *fetcher;	/* NULL until a page is needed */
@@ -64,6 +69,9 @@ struct lp_gateway_job {
 	const struct lp_request *request;	/* from ADMIT on */
 	struct lp_err err;		/* how the last try, or the job, went wrong; LP_OK: well */
 	struct lp_link link, waiting;
+	struct lp_quota_row *share;	/* what it takes of its client's jobs */
+	int priority;			/* in the row: 0 is high */
+	int64_t turn;			/* mono, the earlier first */
 	uint64_t number;		/* in the order of coming */
 	char id[17];
 	char request_id[65];		/* the client's X-Request-Id, else the id */
@@ -103,8 +111,17 @@ struct lp_gateway_job {
 
 extern const struct lp_machine lp_gateway_machine;
 
-/* A request came in on the pipeline's route: make the job and start it. */
-void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex);
+/* A request came in on the pipeline's route: make the job and start it.  It gives the share back (may be NULL). */
+void lp_gateway_job_start(struct lp_gateway *gw, const struct lp_pipeline *pipeline, struct lp_exchange *ex,
+			  struct lp_quota_row *share);
+
+/* gateway_row.c: those that wait in SELECT */
+enum lp_code lp_gateway_row_turn(struct lp_gateway_job *j, struct lp_err *e);	/* from Lp-Priority; when it starts */
+void lp_gateway_row_stand(struct lp_gateway_job *j);
+void lp_gateway_row_wake(struct lp_gateway *gw, const struct lp_orch_try *t);	/* the first who waits for that */
+bool lp_gateway_row_before(const struct lp_gateway_job *j, const struct lp_orch_try *t);
+void lp_gateway_row_go(struct lp_gateway_job *j);	/* it has waited and has found one */
+void lp_gateway_row_on_chance(void *job);
 
 /* gateway_kept.c: the request is there; may go on with another exchange, or with none (nothing is left to do). */
 enum lp_code lp_gateway_keep(struct lp_gateway_job *j, struct lp_err *e);

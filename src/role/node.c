@@ -280,6 +280,7 @@ static bool is_reloaded(enum lp_option which)
 {
 	static const enum lp_option reloaded[] = {
 		LP_OPT_LOG_LEVEL, LP_OPT_V, LP_OPT_DRAIN_TIMEOUT, LP_OPT_MAX_JOBS, LP_OPT_JOB_TIMEOUT,
+		LP_OPT_MAX_JOBS_PER_CLIENT, LP_OPT_ALLOW_PRIORITIES,
 		LP_OPT_AI_PROCESSING_RETRY_TIMEOUT, LP_OPT_AI_MODELS, LP_OPT_PIPELINE_TIMEOUTS,
 	};
 

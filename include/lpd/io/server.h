@@ -12,6 +12,7 @@
 
 struct lp_server_limits {
 	int connections;		/* 10,000; further ones are refused with 503 and closed */
+	int connections_per_client;	/* further ones of an address are refused with 429; 0: as many as there may be */
 	int streams;			/* concurrent on one h2 connection: 250 */
 	size_t header_bytes;		/* all of a request's headers: 128 KiB; one field at most 64 KiB on h2 */
 	int64_t body_bytes;		/* default of lp_exchange_limit_body: 1 MiB; routes set theirs */

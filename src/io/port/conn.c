@@ -553,19 +553,24 @@ static void write_peer(char *to, size_t cap, const struct sockaddr *addr)
 	}
 }
 
-/* Asked for by each exchange, so made once and kept. */
-const char *lp_conn_peer(const struct lp_conn *conn)
+void lp_conn_peer_of(int fd, char *to, size_t cap)
 {
 	struct sockaddr_storage any = { 0 };
 	struct sockaddr *addr = (struct sockaddr *)&any;
 	socklen_t len = sizeof(any);
+
+	if (fd < 0 || getpeername(fd, addr, &len) != 0)
+		addr->sa_family = AF_UNSPEC;
+	write_peer(to, cap, addr);
+}
+
+/* Asked for by each exchange, so made once and kept. */
+const char *lp_conn_peer(const struct lp_conn *conn)
+{
 	char *to = ((struct lp_conn *)(uintptr_t)conn)->peer;
 
-	if (*to)
-		return to;
-	if (conn->fd < 0 || getpeername(conn->fd, addr, &len) != 0)
-		addr->sa_family = AF_UNSPEC;
-	write_peer(to, sizeof(conn->peer), addr);
+	if (!*to)
+		lp_conn_peer_of(conn->fd, to, sizeof(conn->peer));
 	return to;
 }
 

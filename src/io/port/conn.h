@@ -52,6 +52,7 @@ struct lp_conn *lp_conn_dial(struct lp_loop *loop, const struct lp_conn_dial *di
 void lp_conn_use(struct lp_conn *conn, const struct lp_conn_user *user, void *self);	/* hand over to another user */
 enum lp_alpn lp_conn_alpn(const struct lp_conn *conn);
 bool lp_conn_is_tls(const struct lp_conn *conn);
+void lp_conn_peer_of(int fd, char *to, size_t cap);		/* "1.2.3.4:5", "[::1]:5", "unix" */
 const char *lp_conn_peer(const struct lp_conn *conn);		/* "127.0.0.1:4242" */
 void *lp_conn_session(struct lp_conn *conn);			/* SSL_SESSION * with a reference for the caller, or NULL */
 

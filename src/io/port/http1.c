@@ -139,7 +139,7 @@ void lp_http1_write_error(struct lp_buf *out, struct lp_span date, const struct 
 		lp_http_field(out, LP_SPAN("date"), date);
 	lp_http_field(out, LP_SPAN("content-type"), LP_SPAN("application/json"));
 	lp_http_field_number(out, "content-length", body.len);
-	if (status == 503)
+	if (status == 503 || status == 429)
 		lp_buf_add_text(out, "retry-after: 1\r\n");
 	lp_buf_add_text(out, "connection: close\r\n\r\n");
 	lp_buf_add_span(out, lp_buf_span(&body));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <lpd/base/assert.h>
+#include <lpd/base/quota.h>
 #include <lpd/io/timer.h>
 
 #include "http1.h"
@@ -33,6 +34,7 @@ struct lp_server {
 	struct lp_http_date date;
 	struct lp_listen *listen;
 	struct lp_list conns;		/* struct served */
+	struct lp_quota *quota;		/* of connections, by client */
 	struct lp_timer pause;
 	int n_conns;
 	int overflow;			/* refused in words since overflow_since */
@@ -46,6 +48,7 @@ struct served {
 	struct lp_server *server;
 	struct lp_scope *scope;
 	struct lp_conn *conn;		/* until a wire has it */
+	struct lp_quota_row *share;
 	const struct lp_server_conn_ops *ops;
 	void *wire;
 	struct lp_link link;
@@ -75,6 +78,7 @@ static void end_served(struct served *s)
 
 	lp_timer_clear(&s->limit);
 	lp_link_out(&s->link);
+	lp_quota_give(s->server->quota, &s->share);
 	count_conns(s->server, -1);
 	if (s->wire)
 		s->ops->close(s->wire);
@@ -192,7 +196,7 @@ static void on_limit(void *self)
 	end_served(s);
 }
 
-static void begin(struct lp_server *server, int fd)
+static void begin(struct lp_server *server, int fd, struct lp_quota_row *share)
 {
 	struct lp_scope *scope = lp_scope_open(server->scope, "connection");
 	struct served *s = lp_new(scope, struct served);
@@ -200,6 +204,7 @@ static void begin(struct lp_server *server, int fd)
 
 	s->server = server;
 	s->scope = scope;
+	s->share = share;
 	s->limit = (struct lp_timer){ .fire = on_limit, .self = s };
 	lp_list_add(&server->conns, &s->link);
 	count_conns(server, 1);
@@ -224,15 +229,14 @@ static void overflow_end(void *self, enum lp_code why, const char *words)
 	(void)self, (void)why, (void)words;
 }
 
-/* 503 in words; over TLS the handshake would cost more than the words are worth. */
-static void refuse(struct lp_server *server, int fd)
+/* In words; over TLS the handshake would cost more than the words are worth. */
+static void refuse(struct lp_server *server, int fd, const struct lp_err *why)
 {
 	static const struct lp_conn_user nobody = { overflow_nothing, overflow_bytes, overflow_nothing,
 						     overflow_end, NULL, NULL };
-	struct lp_err e = { 0 };
 	int64_t now = lp_mono(server->loop);
 
-	count_refused(server, "connections");
+	count_refused(server, why->code == LP_TOO_MANY ? "connections_per_client" : "connections");
 	if (now - server->overflow_since > OVERFLOW_TIME) {
 		server->overflow_since = now;
 		server->overflow = 0;
@@ -243,12 +247,30 @@ static void refuse(struct lp_server *server, int fd)
 	}
 	struct lp_conn *conn = lp_conn_accept(server->loop, fd, NULL, &nobody, NULL);
 
-	lp_fail(&e, LP_UNAVAILABLE, "this node has as many connections as it takes");
-	lp_http1_write_error(lp_conn_out(conn), (struct lp_span){ 0 }, &e);
+	lp_http1_write_error(lp_conn_out(conn), (struct lp_span){ 0 }, why);
 	lp_conn_finish(conn);
 }
 
 /* ---- accepting ---- */
+
+static void take(struct lp_server *server, int fd)
+{
+	int most = server->limits.connections_per_client;
+	struct lp_quota_row *share = NULL;
+	struct lp_err e = { 0 };
+	char peer[64] = "";
+
+	if (most > 0)
+		lp_conn_peer_of(fd, peer, sizeof(peer));
+	if (server->n_conns >= server->limits.connections)
+		lp_fail(&e, LP_UNAVAILABLE, "this node has as many connections as it takes");
+	else if (!lp_quota_take(server->quota, lp_span(peer), most, &share))
+		lp_fail(&e, LP_TOO_MANY, "your address has %d connections to this node, which is all that one may have", most);
+	if (e.code == LP_OK)
+		begin(server, fd, share);
+	else
+		refuse(server, fd, &e);
+}
 
 static void resume(void *self)
 {
@@ -281,10 +303,8 @@ static void on_accept(void *self, int listener)
 	for (int i = 0; i < ACCEPT_TURN; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0 && server->n_conns < server->limits.connections) {
-			begin(server, fd);
-		} else if (fd >= 0) {
-			refuse(server, fd);
+		if (fd >= 0) {
+			take(server, fd);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			no_descriptors(server, listener);
 			return;
@@ -350,6 +370,9 @@ enum lp_code lp_server_open(struct lp_scope *scope, struct lp_server **out, stru
 	server->held.limit = server->limits.held_bytes;
 	server->pause = (struct lp_timer){ .fire = resume, .self = server };
 	lp_list_init(&server->conns);
+	if (server->limits.connections_per_client >= server->limits.connections)
+		server->limits.connections_per_client = 0;	/* bounds nothing */
+	server->quota = lp_quota_open(own, (size_t)server->limits.connections);
 	struct lp_listen_want listen = { loop, &want->address, want->share_port, on_accept, server };
 	enum lp_code code = lp_listen_open(own, &server->listen, &listen, e);
 

@@ -188,6 +188,29 @@ static void one_connection_too_many_is_refused_with_503(void **state)
 	peer_close(four);
 }
 
+static void one_address_has_so_many_connections_and_the_next_is_refused_with_429(void **state)
+{
+	struct fixture *f = *state;
+
+	f->want.limits.connections_per_client = 2;
+	struct peer *one = meet(f), *two = meet(f);
+	get_hello(one);
+	get_hello(two);
+	struct peer *three = meet(f);
+	const char *got = peer_await_end(three);
+	assert_int_equal(strncmp(got, "HTTP/1.1 429 ", 13), 0);
+	assert_true(has(got, "retry-after: ") && has(got, "connection: close"));
+	assert_true(has(got, "\"code\":\"too_many_requests\"") && has(got, "\"detail\":"));
+	assert_int_equal(refusals(f, "connections_per_client"), 1);
+	peer_close(two);
+	AWAIT(f, gauge(f) == 1);
+	struct peer *four = meet(f);
+	get_hello(four);
+	peer_close(one);
+	peer_close(three);
+	peer_close(four);
+}
+
 static void a_flood_of_refusals_costs_no_more_than_some(void **state)
 {
 	struct fixture *f = *state;
@@ -521,6 +544,7 @@ int main(void)
 		T(a_unix_socket_is_served_and_a_stale_one_replaced),
 		T(a_file_in_the_way_of_a_unix_socket_is_left_alone),
 		T(one_connection_too_many_is_refused_with_503),
+		T(one_address_has_so_many_connections_and_the_next_is_refused_with_429),
 		T(a_flood_of_refusals_costs_no_more_than_some),
 		T(without_descriptors_accepting_rests_and_goes_on_later),
 		T(many_slow_heads_cost_only_their_slots),
