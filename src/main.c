@@ -115,8 +115,10 @@ static int other_wish(const struct lp_options *options)
 		return -1;
 	if (strcmp(words[0], "help") == 0)
 		return show_help(options);
+	bool is_role = strcmp(words[0], "gateway") == 0 || strcmp(words[0], "orchestrator") == 0;
+
 	snprintf(text, sizeof(text), "there is no command '%s': lpd -help shows what there is%s", words[0],
-		 strcmp(words[0], "gateway") && strcmp(words[0], "orchestrator") ? "" : ", and -mode makes a node");
+		 is_role ? ", and -mode makes a node" : "");
 	return complain(text);
 }
 

@@ -71,6 +71,14 @@ static unsigned count_labels(const char *labels)
 	return n;
 }
 
+/* n or a little less, so that no half of a character stands before it. */
+static size_t whole_characters(const char *text, size_t n)
+{
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
 /* The label values as one key; "" for a family without labels. */
 static struct lp_span key_of(char key[MAX_KEY], const struct family *family, const char *const *labels)
 {
@@ -79,8 +87,8 @@ static struct lp_span key_of(char key[MAX_KEY], const struct family *family, con
 	for (unsigned i = 0; i < family->n_labels; i++) {
 		size_t n = strnlen(labels[i], MAX_VALUE);
 
-		while (n == MAX_VALUE && n > 0 && ((unsigned char)labels[i][n] & 0xc0) == 0x80)
-			n--;	/* no half of a character */
+		if (n == MAX_VALUE)
+			n = whole_characters(labels[i], n);
 		memcpy(key + len, labels[i], n);
 		key[len + n] = 0;
 		len += n + 1;

@@ -38,11 +38,9 @@ static bool is_in(const struct in6_addr *address, const struct block *block)
 
 enum lp_reach lp_reach_of_bytes(const void *bytes, size_t len)
 {
-	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-	struct in6_addr address;
+	struct in6_addr address = { .s6_addr = { [10] = 0xff, [11] = 0xff } };	/* of four bytes: mapped */
 
 	lp_assert(len == 4 || len == sizeof(address));
-	memcpy(address.s6_addr, mapped, sizeof(mapped));
 	memcpy(address.s6_addr + sizeof(address) - len, bytes, len);
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++)
 		if (is_in(&address, &blocks[i]))

@@ -220,7 +220,7 @@ static void look_back(const struct talk *t, int layer, int place, const float *q
 	for (int h = 0; h < t->m->heads; h++) {
 		const float *mine = q + h * HEAD;
 		float *to = out + h * HEAD;
-		size_t at = (size_t)(h / group * HEAD);
+		size_t at = (size_t)(h / group) * HEAD;
 
 		for (int p = 0; p <= place; p++) {
 			const float *k = place_of(t, layer, p) + at;
@@ -449,7 +449,7 @@ static enum lp_code answer(struct talk *t, struct lp_talked *out, struct lp_err 
 static void make_room(struct talk *t)
 {
 	const struct lp_smollm *m = t->m;
-	size_t d = (size_t)m->d, kv = (size_t)(m->kv_heads * HEAD), n = BATCH;
+	size_t d = (size_t)m->d, kv = (size_t)m->kv_heads * HEAD, n = BATCH;
 
 	t->kv = lp_new_array(t->scope, float, (size_t)m->n_layers * LP_SMOLLM_PLACES * 2 * kv);
 	t->x = lp_new_array(t->scope, float, n * d);

@@ -97,10 +97,12 @@ static bool next(struct pickle *p)
 	return !p->bad;
 }
 
-static bool skip_pickle(struct pickle *p)
+static bool skip_pickles(struct pickle *p, int n)
 {
-	while (next(p))
-		;
+	while (n-- > 0) {
+		while (next(p))
+			;
+	}
 	return !p->bad;
 }
 
@@ -177,7 +179,8 @@ enum lp_code lp_torch_read(struct lp_torch *out, struct lp_span file, struct lp_
 	struct pickle p = { .rest = file };
 
 	out->n = 0;
-	if (skip_pickle(&p) && skip_pickle(&p) && skip_pickle(&p) && read_names(&p, out) && read_numbers(&p, out))
+	/* Before the names: a magic number, the version, and what machine wrote it. */
+	if (skip_pickles(&p, 3) && read_names(&p, out) && read_numbers(&p, out))
 		return LP_OK;
 	return lp_fail(e, LP_BAD_REQUEST, "this is no file of PyTorch's old kind, or it is damaged");
 }

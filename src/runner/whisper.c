@@ -262,12 +262,12 @@ static void forbid_noise(const struct writing *t)
 static int choose(const float *v, int n, double *logarithm)
 {
 	int best = 0;
-	double sum = 0;
+	double sum = 1;	/* the likeliest itself */
 
 	for (int i = 1; i < n; i++)
 		best = v[i] > v[best] ? i : best;
 	for (int i = 0; i < n; i++)
-		sum += exp((double)(v[i] - v[best]));
+		sum += i == best ? 0 : exp((double)(v[i] - v[best]));
 	*logarithm = -log(sum);
 	return best;
 }

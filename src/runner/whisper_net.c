@@ -164,7 +164,7 @@ static float dot(const float *a, const float *b)
 static void look(float *out, const struct glance *g, const struct lp_whisper *w)
 {
 	for (int head = 0; head < w->heads; head++) {
-		size_t at = (size_t)(head * WHISPER_HEAD), pitch = 2 * (size_t)w->d;
+		size_t at = (size_t)head * WHISPER_HEAD, pitch = 2 * (size_t)w->d;
 
 		for (int i = 0; i < g->n; i++)
 			g->scores[i] = dot(g->q + at, g->kv + (size_t)i * pitch + at) * 0.125f;

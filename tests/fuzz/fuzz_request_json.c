@@ -26,7 +26,9 @@ static void give_file(struct lp_request *req)
 	static const char png[33] =
 		"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0crc";
 
-	req->file = (struct lp_request_file){ true, LP_SPAN("x"), LP_SPAN(""), { png, 33 }, 33 };
+	req->file = (struct lp_request_file){
+		.given = true, .filename = LP_SPAN("x"), .type = LP_SPAN(""), .head = { png, 33 }, .size = 33
+	};
 }
 
 static void next_hop(struct lp_scope *scope, const struct lp_request *req)
