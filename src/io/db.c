@@ -13,6 +13,8 @@
 #include <lpd/io/db.h>
 #include <lpd/io/pool.h>
 
+#include "sql.h"
+
 #define WAITING_MAX 100000
 #define GROUP_MAX 4096		/* bounds the time until the first of a group is safe */
 #define COLUMNS_MAX 64
@@ -60,27 +62,6 @@ static bool run_sql(struct lp_db *db, const char *sql)
 	return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* An empty value is a value, not NULL. */
-static void bind(sqlite3_stmt *stmt, int i, const struct lp_db_value *v)
-{
-	const char *at = v->bytes.len ? v->bytes.at : "";
-
-	switch (v->kind) {
-	case LP_DB_NULL:
-		sqlite3_bind_null(stmt, i);
-		break;
-	case LP_DB_INT:
-		sqlite3_bind_int64(stmt, i, v->i);
-		break;
-	case LP_DB_TEXT:
-		sqlite3_bind_text64(stmt, i, at, v->bytes.len, SQLITE_STATIC, SQLITE_UTF8);
-		break;
-	case LP_DB_BLOB:
-		sqlite3_bind_blob64(stmt, i, at, v->bytes.len, SQLITE_STATIC);
-		break;
-	}
-}
-
 /* NULL when SQLite does not take it. */
 static sqlite3_stmt *prepare(struct lp_db *db, const char *sql)
 {
@@ -122,7 +103,7 @@ static bool run_write(struct lp_db *db, const struct write *write)
 	if (!stmt || sqlite3_bind_parameter_count(stmt) != write->n)
 		return false;
 	for (int i = 0; i < write->n; i++)
-		bind(stmt, i + 1, &write->values[i]);
+		lp_sql_bind(stmt, i + 1, &write->values[i]);
 	bool done = run_stmt(stmt);
 	sqlite3_clear_bindings(stmt);
 	return done;
@@ -448,25 +429,6 @@ enum lp_code lp_db_open(struct lp_scope *scope, struct lp_db **out, struct lp_lo
 	return LP_OK;
 }
 
-static struct lp_db_value column(sqlite3_stmt *stmt, int i)
-{
-	struct lp_db_value v = { .kind = LP_DB_NULL };
-	int type = sqlite3_column_type(stmt, i);
-
-	if (type == SQLITE_INTEGER) {
-		v.kind = LP_DB_INT;
-		v.i = sqlite3_column_int64(stmt, i);
-	} else if (type == SQLITE_BLOB) {
-		v.kind = LP_DB_BLOB;
-		v.bytes = lp_span_of(sqlite3_column_blob(stmt, i), (size_t)sqlite3_column_bytes(stmt, i));
-	} else if (type != SQLITE_NULL) {
-		const void *text = sqlite3_column_text(stmt, i);
-		v.kind = LP_DB_TEXT;
-		v.bytes = lp_span_of(text, (size_t)sqlite3_column_bytes(stmt, i));
-	}
-	return v;
-}
-
 enum lp_code lp_db_load(struct lp_db *db, const char *sql, void (*row)(void *self, const struct lp_db_value *v, int n),
 			void *self, struct lp_err *e)
 {
@@ -481,7 +443,7 @@ enum lp_code lp_db_load(struct lp_db *db, const char *sql, void (*row)(void *sel
 	lp_assert(n <= COLUMNS_MAX);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		for (int i = 0; i < n; i++)
-			values[i] = column(stmt, i);
+			values[i] = lp_sql_column(stmt, i);
 		row(self, values, n);
 	}
 	enum lp_code code = LP_OK;
