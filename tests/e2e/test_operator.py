@@ -158,7 +158,7 @@ def everything_works_over_ipv6(nodes, runner):
             except OSError:
                 return False
         wait_for(ready, "the gateway at [::1]")
-        assert good_picture(f"http://[::1]:{http}")
+        wait_for(lambda: good_picture(f"http://[::1]:{http}"), "a good job", 10, 0.2)
         link = json.loads(ask(f"http://[::1]:{http}/text-to-image", JOB)[2])["images"][0]["url"]
         assert link.startswith(f"http://[::1]:{http}/stream/"), link
         with socket.socket() as sock:
@@ -193,7 +193,7 @@ def an_address_with_http_has_no_tls(nodes, runner):
         more.start("gateway", LPD, "-mode", "gateway", "-orchAddr", f"http://127.0.0.1:{service}", "-httpAddr", f"127.0.0.1:{http}",
                    "-dataDir", more.folder / "g", "-cliAddr", f"127.0.0.1:{runs}")
         wait_for(lambda: (more.check() or True) and _ready(runs), "the gateway")
-        assert good_picture(f"http://127.0.0.1:{http}")
+        wait_for(lambda: good_picture(f"http://127.0.0.1:{http}"), "a good job", 10, 0.2)     # the runner may be met later
 
 
 def a_public_certificate_makes_the_gateway_speak_https(nodes, runner):

@@ -224,7 +224,9 @@ def a_recorded_stream_runs(o, runner):
 def a_chat_that_is_not_streamed_runs(o, _):
     reply = o.job("http_job_llm_stream", body=body_of("http_job_llm_stream").replace(b"true", b"false"))
     assert reply.status == 200 and reply.headers["content-type"] == "application/json", reply
-    assert shape(json.loads(reply.body)) == shape(json.loads(body_of("http_job_llm_response"))), reply
+    mine = json.loads(reply.body)
+    assert mine["choices"][0].pop("delta", None) is None     # a runner sends it as null, a Go node drops it
+    assert shape(mine) == shape(json.loads(body_of("http_job_llm_response"))), reply
 
 
 @test
