@@ -45,6 +45,8 @@ json_t *lp_openapi_parameters(void)
 		"'LpOrchestrator': {'name': 'Lp-Orchestrator', 'in': 'header', 'schema': {'type': 'string'}, "
 		"'description': 'Only these orchestrators, or not those with a ! in front: Ethereum addresses, hosts, or URLs, "
 		"joined by commas.'},"
+		"'LpPriority': {'name': 'Lp-Priority', 'in': 'header', 'schema': {'type': 'string', 'enum': ['high', 'normal', "
+		"'low'], 'default': 'normal'}, 'description': 'Who goes first where jobs wait; only where the operator allows it.'},"
 		"'RequestId': {'name': 'X-Request-Id', 'in': 'header', 'schema': {'type': 'string', 'minLength': 1, 'maxLength': 64}, "
 		"'description': 'A name of the job for the log; echoed. Absent: one is made.'},"
 		"'Traceparent': {'name': 'traceparent', 'in': 'header', 'schema': {'type': 'string'}, "
@@ -58,7 +60,7 @@ json_t *lp_openapi_job_parameters(void)
 	return read_text(
 		"[{'$ref': '#/components/parameters/Prefer'}, {'$ref': '#/components/parameters/IdempotencyKey'}, "
 		"{'$ref': '#/components/parameters/LpTrace'}, {'$ref': '#/components/parameters/LpOrchestrator'}, "
-		"{'$ref': '#/components/parameters/RequestId'}, {'$ref': '#/components/parameters/Traceparent'}, "
+		"{'$ref': '#/components/parameters/LpPriority'}, {'$ref': '#/components/parameters/RequestId'}, {'$ref': '#/components/parameters/Traceparent'}, "
 		"{'$ref': '#/components/parameters/Media'}]");
 }
 
