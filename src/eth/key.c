@@ -126,11 +126,13 @@ static void cipher(uint8_t out[32], const uint8_t in[32], const uint8_t derived[
 	int len = 0;
 
 	lp_assert(aes);
-	int done = EVP_EncryptInit_ex(aes, EVP_aes_128_ctr(), NULL, derived, iv) == 1 &&
-		   EVP_EncryptUpdate(aes, out, &len, in, 32) == 1;
+	int begun = EVP_EncryptInit_ex(aes, EVP_aes_128_ctr(), NULL, derived, iv);
+
+	lp_assert(begun == 1);
+	int done = EVP_EncryptUpdate(aes, out, &len, in, 32);
 
 	EVP_CIPHER_CTX_free(aes);
-	lp_assert(done && len == 32);
+	lp_assert(done == 1 && len == 32);
 }
 
 enum lp_code lp_key_unlock(struct lp_scope *scope, struct lp_key **out, const struct lp_keystore *store,

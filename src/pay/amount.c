@@ -1,5 +1,7 @@
 #include <lpd/pay/amount.h>
 
+#include <lpd/base/assert.h>
+
 #define PLACES 64
 
 static struct lp_amount signed_of(struct lp_u256 n, bool below)
@@ -20,12 +22,16 @@ bool lp_amount_of(struct lp_amount *out, struct lp_wei wei)
 bool lp_amount_mul_div(struct lp_amount *out, struct lp_u256 a, struct lp_u256 b, struct lp_u256 c,
 		       enum lp_round round)
 {
-	struct lp_u256 whole, rest, part, one;
+	const struct lp_u256 one = { { 0, 1, 0, 0 } };
+	struct lp_u256 whole, rest, part;
 
-	/* The places are those of the rest, which is below c, so this part has room for certain. */
-	if (!lp_u512_div(&whole, &rest, lp_u256_mul_wide(a, b), c) ||
-	    !lp_u256_shl(&whole, whole, PLACES) || !lp_u256_shl(&one, lp_u256_of(1), PLACES) ||
-	    !lp_u256_mul_div(&part, rest, one, c, round) || !lp_u256_add(&whole, whole, part))
+	if (!lp_u512_div(&whole, &rest, lp_u256_mul_wide(a, b), c) || !lp_u256_shl(&whole, whole, PLACES))
+		return false;
+	/* The places are those of the rest, which is below c: they are 2^64 at most, when rounded up. */
+	bool fits = lp_u256_mul_div(&part, rest, one, c, round);
+
+	lp_assert(fits);
+	if (!lp_u256_add(&whole, whole, part))
 		return false;
 	*out = signed_of(whole, false);
 	return true;
@@ -37,9 +43,11 @@ bool lp_amount_wei(struct lp_wei *out, struct lp_amount a, enum lp_round round)
 
 	if (a.below)
 		return false;
-	/* At most 2^192: one more always has room. */
-	if (round == LP_UP && a.n.limb[0] && !lp_u256_add(&whole, whole, lp_u256_of(1)))
-		return false;
+	if (round == LP_UP && a.n.limb[0]) {
+		bool fits = lp_u256_add(&whole, whole, lp_u256_of(1));
+
+		lp_assert(fits);	/* at most 2^192 */
+	}
 	out->n = whole;
 	return true;
 }
@@ -71,8 +79,9 @@ bool lp_amount_add(struct lp_amount *out, struct lp_amount a, struct lp_amount b
 			return false;
 	} else if (!lp_u256_sub(&n, a.n, b.n)) {
 		/* The other one is the larger and gives the sign. */
-		if (!lp_u256_sub(&n, b.n, a.n))
-			return false;
+		bool larger = lp_u256_sub(&n, b.n, a.n);
+
+		lp_assert(larger);
 		below = b.below;
 	}
 	*out = signed_of(n, below);
@@ -109,9 +118,11 @@ bool lp_amount_read(struct lp_amount *out, struct lp_span bytes)
 {
 	struct lp_u256 n;
 
-	if (bytes.len != LP_AMOUNT_BYTES || (uint8_t)bytes.at[0] > 1 ||
-	    !lp_u256_read_bytes(&n, lp_span_skip(bytes, 1)))
+	if (bytes.len != LP_AMOUNT_BYTES || (uint8_t)bytes.at[0] > 1)
 		return false;
+	bool fits = lp_u256_read_bytes(&n, lp_span_skip(bytes, 1));
+
+	lp_assert(fits);
 	if (bytes.at[0] && lp_u256_is_zero(n))
 		return false;
 	*out = signed_of(n, bytes.at[0]);

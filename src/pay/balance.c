@@ -124,8 +124,9 @@ enum lp_code lp_balance_hold(struct lp_balances *balances, const struct lp_payer
 		return LP_OK;
 	if (!row || lp_amount_cmp(free_of(row), amount) < 0)
 		return lp_fail(e, LP_UNDERPAID, "Insufficient balance");
-	if (!lp_amount_add(&row->held, row->held, amount))
-		return lp_fail(e, LP_PRICE, "the hold is too large to be counted");
+	bool fits = lp_amount_add(&row->held, row->held, amount);
+
+	lp_assert(fits);	/* it is not above what is there */
 	row->touched = now;
 	return LP_OK;
 }

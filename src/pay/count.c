@@ -1,5 +1,7 @@
 #include <lpd/pay/count.h>
 
+#include <lpd/base/assert.h>
+
 enum lp_code lp_count_tickets(uint32_t *out, const struct lp_count *of, uint32_t most, struct lp_err *e)
 {
 	struct lp_amount lacking;
@@ -13,8 +15,10 @@ enum lp_code lp_count_tickets(uint32_t *out, const struct lp_count *of, uint32_t
 		return lp_fail(e, LP_PRICE, "the fee is too large to be counted");
 	if (lacking.below || lp_amount_is_zero(lacking) || lp_amount_is_zero(of->ev))
 		return LP_OK;
-	if (!lp_u256_mul_div(&n, lacking.n, lp_u256_of(1), of->ev.n, LP_UP) || !lp_u256_to_u64(&count, n) ||
-	    count > most)
+	bool divided = lp_u256_mul_div(&n, lacking.n, lp_u256_of(1), of->ev.n, LP_UP);
+
+	lp_assert(divided);	/* by one ev at least */
+	if (!lp_u256_to_u64(&count, n) || count > most)
 		return lp_fail(e, LP_TICKETS_FULL, "the fee takes more than %u tickets", most);
 	*out = (uint32_t)count;
 	return LP_OK;

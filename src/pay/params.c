@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <lpd/base/assert.h>
 #include <lpd/pay/funds.h>
 
 #include "wire.h"
@@ -61,8 +62,10 @@ enum lp_code lp_offer_face_value(struct lp_wei *out, const struct lp_offer_terms
 {
 	struct lp_wei value, tx_cost, ordinary;
 
-	if (!lp_offer_tx_cost(&tx_cost, terms) || !wanted(&value, terms, tx_cost) ||
-	    !lp_wei_mul(&ordinary, lp_wei_of(AVERAGE_GAS_PRICE), terms->redeem_gas))
+	bool fits = lp_wei_mul(&ordinary, lp_wei_of(AVERAGE_GAS_PRICE), terms->redeem_gas);
+
+	lp_assert(fits);	/* two numbers of 64 bits */
+	if (!lp_offer_tx_cost(&tx_cost, terms) || !wanted(&value, terms, tx_cost))
 		return lp_fail(e, LP_PRICE, "a redemption costs more than can be counted");
 	value = lp_wei_min(value, max_float);
 	if (!lp_wei_is_zero(terms->max_face_value))
@@ -91,10 +94,13 @@ bool lp_offer_win_prob(struct lp_u256 *out, struct lp_wei ev, struct lp_wei face
 		return true;
 	}
 	/* ev * ceil(M / face value); the whole remainder decides, not only its low 64 bits as in the
-	 * incumbent.  Since ev is below the face value, only the rounding up may leave no room. */
-	return lp_u256_div(&part, &rest, LP_U256_MAX, face_value.n) &&
-	       (lp_u256_is_zero(rest) || lp_u256_add(&part, part, lp_u256_of(1))) &&
-	       lp_u256_mul(out, ev.n, part);
+	 * incumbent.  The face value is above ev, so 2 at least, and the rounding up has room; the product may
+	 * have none. */
+	bool fits = lp_u256_div(&part, &rest, LP_U256_MAX, face_value.n) &&
+		    (lp_u256_is_zero(rest) || lp_u256_add(&part, part, lp_u256_of(1)));
+
+	lp_assert(fits);
+	return lp_u256_mul(out, ev.n, part);
 }
 
 static bool is_zero(const struct lp_hash *hash)

@@ -1,5 +1,7 @@
 #include <lpd/pay/price.h>
 
+#include <lpd/base/assert.h>
+
 #define GRAIN 1000	/* quotes with overhead are in thousandths of a wei */
 #define FEW (1u << 20)
 #define WEI_PER_ETH 1000000000000000000u
@@ -10,7 +12,10 @@ bool lp_price_of(struct lp_price *out, struct lp_u256 num, struct lp_u256 den)
 
 	if (lp_u256_is_zero(den))
 		return false;
-	return lp_u256_div(&out->num, &rest, num, by) && lp_u256_div(&out->den, &rest, den, by);
+	bool divided = lp_u256_div(&out->num, &rest, num, by) && lp_u256_div(&out->den, &rest, den, by);
+
+	lp_assert(divided);	/* what divides den is not 0 */
+	return true;
 }
 
 bool lp_price_is_free(struct lp_price price)
@@ -78,8 +83,9 @@ bool lp_price_wire(int64_t *per_unit, int64_t *units, struct lp_price price)
 	for (unsigned bits = 1; !wire_fits(num) || !wire_fits(den); bits++) {
 		num = lp_u256_shr(price.num, bits);
 		den = lp_u256_shr(price.den, bits);
-		if (!lp_u256_add(&den, den, one))
-			return false;
+		bool fits = lp_u256_add(&den, den, one);
+
+		lp_assert(fits);
 	}
 	/* Few bits left of the divisor: the price is so large that its whole wei say it better. */
 	if (lp_u256_cmp(num, price.num) != 0 && lp_u256_cmp(den, lp_u256_of(FEW)) < 0) {

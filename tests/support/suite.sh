@@ -166,15 +166,26 @@ memcheck() {
 	return $rc
 }
 
-# Lines of the pure, money-moving folders that tests reach; the whole report stays in build/test/coverage.txt.
+# Lines of the pure folders that tests reach, and branches of what moves money; the whole report stays in
+# build/test/coverage.txt.
 coverage() {
-	local rc=0
+	local rc=0 money=0
 	ctest --test-dir build/coverage -j "$jobs" --quiet >$out/coverage.log 2>&1
 	gcovr -r . --object-directory build/coverage -f 'src/' -e 'src/proto/' >$out/coverage.txt 2>&1
 	gcovr -r . --object-directory build/coverage -f 'src/(eth|pay|market)/' --fail-under-line 95 \
 		>$out/coverage-pure.log 2>&1 || rc=$?
 	note "coverage: eth, pay and market are at least 95 %" $rc $out/coverage-pure.log
-	return $rc
+	tests/support/coverage.py build/coverage >$out/coverage-money.log 2>&1 || money=$?
+	python3 $tally lines coverage $out/coverage-money.log $money >>$out/results
+	[ $rc = 0 ] && [ $money = 0 ]
+}
+
+# Claims about all values, by bounded model checking: ./dev prove.
+prove() {
+	local rc=0
+	LPD_JOBS=$jobs tests/proof/prove.sh >$out/prove.log 2>&1 || rc=$?
+	python3 $tally lines prove $out/prove.log $rc >>$out/results
+	[ $rc = 0 ] || [ $rc = 77 ]
 }
 
 # A sanitizer may want addresses where they were in every run; where that is forbidden, it does without.
@@ -204,6 +215,7 @@ step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes 
 if [ $deep = yes ]; then
 	step "simulations under valgrind" memcheck
 	step "build coverage" build coverage && step "coverage" coverage
+	step "proofs" prove
 fi
 printf '\nall of it took %d s\n' $((SECONDS - began))
 python3 $tally sum $out/results

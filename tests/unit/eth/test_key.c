@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
+
 #include <lpd/eth/key.h>
 
 #include "payments.h"
@@ -231,6 +233,39 @@ static void a_file_with_another_address_or_cipher_text_is_refused(void **state)
 	assert_int_equal(lp_key_unlock(scope, &key, &store, row_text(row, "password"), &e),
 			 LP_UNAUTHORIZED);
 	assert_null(key);
+	/* Of this one nothing is read: it ends before any work is done. */
+	assert_int_equal(lp_key_unlock(scope, &key, &store, lp_span_of("", (size_t)INT32_MAX + 1), &e), LP_CONFIG);
+	store = keystore_of(row);
+	store.has_address = false;
+	memset(&store.address, 0, sizeof store.address);
+	assert_int_equal(lp_key_unlock(scope, &key, &store, row_text(row, "password"), &e), LP_OK);
+	assert_false(lp_address_is_zero(lp_key_address(key)));
+	lp_scope_close(&scope);
+}
+
+/* A file in order whose key is 0, made of one whose key is known: in counter mode what is added to the cipher text is
+ * added to the key. */
+static void a_good_password_may_open_what_is_no_key(void **state)
+{
+	(void)state;
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_key *key, *none = NULL;
+	uint8_t secret[32], derived[32], both[48];
+	struct lp_keystore store;
+	struct lp_err e;
+
+	memset(secret, 7, sizeof secret);
+	assert_int_equal(lp_key_open(scope, &key, secret, NULL), LP_OK);
+	lp_key_seal(&store, key, LP_SPAN("word"), 1);
+	assert_int_equal(EVP_PBE_scrypt("word", 4, store.salt, store.salt_len, 2, 8, 1, 1 << 20, derived, 32), 1);
+	for (size_t i = 0; i < 32; i++)
+		store.ciphertext[i] ^= secret[i];
+	memcpy(both, derived + 16, 16);
+	memcpy(both + 16, store.ciphertext, 32);
+	lp_keccak256(store.mac, both, sizeof both);
+	store.has_address = false;
+	assert_int_equal(lp_key_unlock(scope, &none, &store, LP_SPAN("word"), &e), LP_CONFIG);
+	assert_null(none);
 	lp_scope_close(&scope);
 }
 
@@ -282,6 +317,7 @@ int main(void)
 		cmocka_unit_test(every_file_of_the_network_opens_or_says_why),
 		cmocka_unit_test(a_wrong_password_opens_nothing),
 		cmocka_unit_test(a_file_with_another_address_or_cipher_text_is_refused),
+		cmocka_unit_test(a_good_password_may_open_what_is_no_key),
 		cmocka_unit_test(a_sealed_key_opens_again),
 		cmocka_unit_test(a_closed_scope_takes_the_key_along),
 	};

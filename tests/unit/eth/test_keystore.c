@@ -11,6 +11,9 @@
 
 #include "payments.h"
 
+#define BYTES_13 "0123456789abcdef0123456789"
+#define BYTES_65 BYTES_13 BYTES_13 BYTES_13 BYTES_13 BYTES_13
+
 /* A file of the network with one member of it replaced; path is "crypto.kdfparams.n". */
 static enum lp_code with(const char *path, const char *json, size_t which)
 {
@@ -57,6 +60,11 @@ static void a_file_that_breaks_a_rule_is_refused(void **state)
 		{ "crypto.kdfparams.dklen", "31", 0 },
 		{ "crypto.kdfparams.salt", "\"\"", 0 },
 		{ "crypto.kdfparams.salt", "\"abc\"", 0 },
+		{ "crypto.kdfparams.salt", "\"" BYTES_65 "\"", 0 },
+		{ "crypto.kdfparams.dklen", "\"32\"", 0 },
+		{ "crypto.kdfparams.p", "0", 0 },
+		{ "crypto.kdfparams.p", "64", 1 },
+		{ "crypto.kdfparams.r", "1", 1 },
 		{ "crypto.kdfparams.n", "0", 0 },
 		{ "crypto.kdfparams.n", "1", 0 },
 		{ "crypto.kdfparams.n", "4095", 0 },
@@ -78,6 +86,7 @@ static void a_file_that_breaks_a_rule_is_refused(void **state)
 	}
 	assert_int_equal(with("other", "[1,2]", 0), LP_OK);
 	assert_int_equal(with("id", "null", 2), LP_OK);
+	assert_int_equal(with("crypto.kdfparams.r", "3", 1), LP_OK);
 	assert_int_equal(with("address", "null", 2), LP_OK);
 }
 

@@ -139,6 +139,21 @@ static void the_stores_form_comes_back(void **state)
 	assert_false(lp_amount_read(&out, lp_span_of(bytes, sizeof bytes)));
 }
 
+/* (2^258 - 1) / 2^66 is less than a grain below what has no room: up it goes there. */
+static void rounding_up_may_leave_the_room(void **state)
+{
+	(void)state;
+	struct lp_u256 a, b, c;
+	struct lp_amount out = LP_AMOUNT_ZERO;
+
+	assert_true(lp_u256_shl(&c, lp_u256_of(1), 66) && lp_u256_shl(&b, lp_u256_of(1), 129));
+	assert_true(lp_u256_sub(&a, b, lp_u256_of(1)) && lp_u256_add(&b, b, lp_u256_of(1)));
+	assert_false(lp_amount_mul_div(&out, a, b, c, LP_UP));
+	assert_true(lp_amount_is_zero(out));
+	assert_true(lp_amount_mul_div(&out, a, b, c, LP_DOWN));
+	assert_int_equal(lp_u256_cmp(out.n, LP_U256_MAX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +162,7 @@ int main(void)
 		cmocka_unit_test(random_fractions_agree_with_long_division),
 		cmocka_unit_test(what_has_no_room_is_refused),
 		cmocka_unit_test(the_stores_form_comes_back),
+		cmocka_unit_test(rounding_up_may_leave_the_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,21 @@ static void the_networks_books_come_out(void **state)
 	lp_scope_close(&scope);
 }
 
+static void one_whom_nobody_knows_has_nothing(void **state)
+{
+	(void)state;
+	struct lp_balances *balances = lp_balances_new(1);
+	struct lp_payer nobody = { .session = LP_SPAN("27_model") };
+	struct lp_settle nothing = { LP_AMOUNT_ZERO, LP_AMOUNT_ZERO };
+
+	assert_true(lp_amount_is_zero(lp_balance_all(balances, &nobody)));
+	assert_true(lp_amount_is_zero(lp_balance_free(balances, &nobody)));
+	assert_int_equal(lp_balance_hold(balances, &nobody, LP_AMOUNT_ZERO, 1, NULL), LP_OK);
+	lp_balance_settle(balances, &nobody, nothing, 1);
+	assert_int_equal(lp_balances_count(balances), 0);
+	lp_balances_free(&balances);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +216,7 @@ int main(void)
 		cmocka_unit_test(credit_given_up_is_told),
 		cmocka_unit_test(rows_names_and_sums_are_bounded),
 		cmocka_unit_test(the_networks_books_come_out),
+		cmocka_unit_test(one_whom_nobody_knows_has_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,28 @@ static void the_nearest_limit_counts(void **state)
 	assert_int_equal(lp_count_most(0, 100, lp_amount_neg(wei(2)), wei(1)), 0);
 }
 
+static void numbers_of_tickets_beyond_64_bits_are_no_small_ones(void **state)
+{
+	(void)state;
+	struct lp_amount grain = { lp_u256_of(1), false }, most = { LP_U256_MAX, false }, debt = { lp_u256_of(1), true };
+	struct lp_count of = { .fee = most, .have = LP_AMOUNT_ZERO, .ev = grain };
+	struct lp_err e;
+	uint32_t n = 7;
+
+	assert_int_equal(lp_count_tickets(&n, &of, 600, &e), LP_TICKETS_FULL);
+	assert_int_equal(n, 0);
+	of.have = debt;
+	assert_int_equal(lp_count_tickets(&n, &of, 600, &e), LP_PRICE);
+	of.fee = debt;
+	assert_int_equal(lp_count_tickets(&n, &of, 600, &e), LP_PRICE);
+	of = (struct lp_count){ .fee = grain, .have = LP_AMOUNT_ZERO, .ev = debt };
+	assert_int_equal(lp_count_tickets(&n, &of, 600, &e), LP_PRICE);
+	assert_int_equal(lp_count_most(0, 600, most, grain), 600);
+	assert_int_equal(lp_count_most(0, 600, most, LP_AMOUNT_ZERO), 600);
+	assert_int_equal(lp_count_most(601, 600, most, grain), 0);
+	assert_int_equal(lp_count_most(0, 600, debt, grain), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +165,7 @@ int main(void)
 		cmocka_unit_test(the_networks_sequences_of_credit_come_out),
 		cmocka_unit_test(more_tickets_than_allowed_are_refused),
 		cmocka_unit_test(the_nearest_limit_counts),
+		cmocka_unit_test(numbers_of_tickets_beyond_64_bits_are_no_small_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

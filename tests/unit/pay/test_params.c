@@ -260,6 +260,55 @@ static void params_with_a_wrong_length_or_sign_are_refused(void **state)
 	lp_scope_close(&scope);
 }
 
+/* As some orchestrators send them: without a round, with a round alone; and with blocks that are none. */
+static void a_round_may_be_missing_and_a_block_has_64_bits(void **state)
+{
+	(void)state;
+	const size_t round_field = 2 + 2 + 32;	/* of round 0: its hash alone */
+	struct lp_params params = { .face_value = lp_wei_of(1), .expiration_block = 40 }, back;
+	uint8_t long_block[2 + 33] = { 0x32, 33 }, no_block[2 + 9] = { 0x32, 9, 1 };
+	static const uint8_t round_alone[] = { 0x3a, 2, 8, 5 };
+	struct lp_buf bytes = { 0 };
+	struct lp_err e;
+
+	lp_params_write(&bytes, &params);
+	struct lp_span bare = lp_span_of(bytes.mem + bytes.off, bytes.len - round_field);
+
+	assert_int_equal(lp_params_read(&back, bare, &e), LP_OK);
+	assert_int_equal(back.round, 0);
+	assert_int_equal(back.expiration_block, 40);
+	bytes.len = bare.len;
+	lp_buf_add(&bytes, round_alone, sizeof round_alone);
+	assert_int_equal(lp_params_read(&back, lp_buf_span(&bytes), &e), LP_OK);
+	assert_int_equal(back.round, 5);
+	bytes.len = bare.len;
+	lp_buf_add(&bytes, long_block, sizeof long_block);
+	assert_int_equal(lp_params_read(&back, lp_buf_span(&bytes), &e), LP_BAD_PEER);
+	bytes.len = bare.len;
+	lp_buf_add(&bytes, no_block, sizeof no_block);
+	assert_int_equal(lp_params_read(&back, lp_buf_span(&bytes), &e), LP_BAD_PEER);
+	lp_buf_clear(&bytes);
+}
+
+static void tickets_worth_nothing_pass_and_those_beyond_counting_do_not(void **state)
+{
+	(void)state;
+	struct lp_params_limits limits = { .deposit_multiplier = 1 };
+	struct lp_params params = { .expiration_block = 40, .win_prob = lp_u256_of(1) };
+	struct lp_err e;
+
+	assert_int_equal(lp_params_check(&params, &limits, 1, &e), LP_OK);
+	params.face_value = lp_wei_of(1);
+	params.win_prob = LP_U256_ZERO;
+	assert_int_equal(lp_params_check(&params, &limits, 1, &e), LP_OK);
+	assert_true(lp_u256_sub(&params.win_prob, LP_U256_MAX, lp_u256_of(1)));
+	params.face_value.n = LP_U256_MAX;
+	assert_int_equal(lp_params_check(&params, &limits, 1, &e), LP_PRICE);
+	assert_true(lp_u256_shl(&params.face_value.n, lp_u256_of(1), 191));
+	assert_int_equal(lp_params_check(&params, &limits, 4, &e), LP_PRICE);
+	assert_string_equal(e.words, "a ticket is worth more than can be counted");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +320,8 @@ int main(void)
 		cmocka_unit_test(limits_that_make_no_sense_are_said),
 		cmocka_unit_test(the_networks_params_read_and_write_alike),
 		cmocka_unit_test(params_with_a_wrong_length_or_sign_are_refused),
+		cmocka_unit_test(a_round_may_be_missing_and_a_block_has_64_bits),
+		cmocka_unit_test(tickets_worth_nothing_pass_and_those_beyond_counting_do_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

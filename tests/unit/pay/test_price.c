@@ -278,6 +278,59 @@ static void prices_compare_exactly(void **state)
 	assert_int_equal(lp_price_cmp(out, ratio(LP_SPAN("1"))), 0);
 }
 
+static struct lp_u256 two_to(unsigned bits)
+{
+	struct lp_u256 n;
+
+	assert_true(lp_u256_shl(&n, lp_u256_of(1), bits));
+	return n;
+}
+
+static void prices_that_have_no_room_are_refused(void **state)
+{
+	(void)state;
+	struct lp_price one = { lp_u256_of(1), lp_u256_of(1) }, large = { two_to(250), lp_u256_of(1) };
+	struct lp_price fine = { lp_u256_of(1), two_to(200) }, out;
+	int64_t per_unit, units;
+	struct lp_err e;
+
+	assert_false(lp_price_mul(&out, large, large));
+	assert_false(lp_price_mul(&out, fine, fine));
+	assert_false(lp_price_mul(&out, one, (struct lp_price){ lp_u256_of(1), LP_U256_ZERO }));
+	assert_false(lp_price_mul(&out, (struct lp_price){ lp_u256_of(1), LP_U256_ZERO }, one));
+	assert_false(lp_price_div(&out, one, LP_PRICE_FREE));
+	assert_false(lp_price_wire(&per_unit, &units, large));
+	assert_false(lp_price_wire(&per_unit, &units, fine));
+	assert_false(lp_price_jumped(large, (struct lp_price){ two_to(255), lp_u256_of(1) }));
+	assert_false(lp_price_overhead(&out, one, (struct lp_wei){ LP_U256_MAX }, lp_wei_of(1)));
+	assert_false(lp_price_overhead(&out, (struct lp_price){ two_to(255), lp_u256_of(1) }, lp_wei_of(2), lp_wei_of(1)));
+	assert_false(lp_price_overhead(&out, large, lp_wei_of(1), lp_wei_of(1)));
+	assert_int_equal(lp_price_in_wei(&out, large, LP_SPAN("eth"), one, &e), LP_PRICE);
+	assert_int_equal(lp_price_in_wei(&out, one, LP_SPAN("USD"), (struct lp_price){ lp_u256_of(1), two_to(250) }, &e),
+			 LP_PRICE);
+	assert_int_equal(lp_price_in_wei(&out, one, LP_SPAN("Wei"), LP_PRICE_FREE, &e), LP_OK);
+	assert_int_equal(lp_price_cmp(out, one), 0);
+}
+
+static void digits_without_room_and_signs_that_are_no_letters_are_refused(void **state)
+{
+	(void)state;
+#define MOST "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+#define TENTH "11579208923731619542357098500868790785326998466564056403945758400791312963993"
+#define ZEROS "00000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	static const char *const bad[] = { MOST ".1", TENTH ".6", "0." ZEROS, MOST "1", "1~", "1 ", "1.", ".1", "", "1e~",
+					   "1.5.5" };
+	struct lp_span currency;
+	struct lp_price price;
+	struct lp_err e;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(lp_price_read(&price, &currency, lp_span(bad[i]), &e), LP_CONFIG);
+	assert_int_equal(lp_price_read(&price, &currency, LP_SPAN(TENTH ".5"), &e), LP_OK);
+	assert_false(lp_price_of_feed(&price, 1, 78));
+	assert_false(lp_price_of_feed(&price, 0, 8));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +342,8 @@ int main(void)
 		cmocka_unit_test(the_flags_form_is_that_of_the_network),
 		cmocka_unit_test(currencies_become_wei),
 		cmocka_unit_test(prices_compare_exactly),
+		cmocka_unit_test(prices_that_have_no_room_are_refused),
+		cmocka_unit_test(digits_without_room_and_signs_that_are_no_letters_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
