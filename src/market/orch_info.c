@@ -124,16 +124,16 @@ void lp_orch_info_encode(struct lp_buf *to, const struct lp_orch_info *info)
 	if (info->has_ticket_params) {
 		message.ticket_params_presence_case =
 			NET__ORCHESTRATOR_INFO__TICKET_PARAMS_PRESENCE_TICKET_PARAMS;
-		message.ticket_params = lp_wire_lend(info->ticket_params);
+		message.ticket_params = lp_message_lend(info->ticket_params);
 	}
 	if (info->price.present)
 		message.price_info = of_price(scope, &info->price);
-	message.address = lp_wire_lend(info->address);
+	message.address = lp_message_lend(info->address);
 	if (info->has_capabilities)
 		message.capabilities = lp_wire_of_caps(scope, &info->capabilities);
 	message.auth_token = lp_wire_of_token(scope, &info->auth_token);
 	of_lists(scope, &message, info);
-	lp_wire_write(to, &message.base);
+	lp_message_write(to, &message.base);
 	lp_scope_close(&scope);
 }
 
@@ -158,7 +158,7 @@ enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *in
 				 struct lp_span bytes, struct lp_err *e)
 {
 	const Net__OrchestratorInfo *from =
-		lp_wire_read(scope, &net__orchestrator_info__descriptor, bytes, LP_WIRE_INFO_MAX);
+		lp_message_read(scope, &net__orchestrator_info__descriptor, bytes, LP_WIRE_INFO_MAX);
 
 	*info = (struct lp_orch_info){ 0 };
 	if (!from)
@@ -167,15 +167,15 @@ enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *in
 	info->transcoder = lp_span(from->transcoder);
 	if (from->ticket_params_presence_case) {
 		info->has_ticket_params = true;
-		info->ticket_params = lp_wire_bytes(from->ticket_params);
-		if (!lp_wire_read(scope, &net__ticket_params__descriptor, info->ticket_params,
+		info->ticket_params = lp_message_bytes(from->ticket_params);
+		if (!lp_message_read(scope, &net__ticket_params__descriptor, info->ticket_params,
 				  LP_WIRE_SMALL_MAX))
 			return lp_fail(e, LP_BAD_PEER,
 				       "the orchestrator's ticket parameters cannot be read");
 	}
 	if (from->price_info)
 		to_price(&info->price, from->price_info);
-	info->address = lp_wire_bytes(from->address);
+	info->address = lp_message_bytes(from->address);
 	info->has_capabilities = from->capabilities != NULL;
 	if (from->capabilities)
 		lp_wire_to_caps(scope, &info->capabilities, from->capabilities);
@@ -190,26 +190,26 @@ void lp_orch_request_encode(struct lp_buf *to, const struct lp_orch_request *req
 	Net__OrchestratorRequest message;
 
 	net__orchestrator_request__init(&message);
-	message.address = lp_wire_lend(request->address);
-	message.sig = lp_wire_lend(request->sig);
+	message.address = lp_message_lend(request->address);
+	message.sig = lp_message_lend(request->sig);
 	if (request->has_capabilities)
 		message.capabilities = lp_wire_of_caps(scope, &request->capabilities);
 	message.ignorecapacitycheck = request->ignore_capacity_check;
-	lp_wire_write(to, &message.base);
+	lp_message_write(to, &message.base);
 	lp_scope_close(&scope);
 }
 
 enum lp_code lp_orch_request_decode(struct lp_scope *scope, struct lp_orch_request *request,
 				    struct lp_span bytes, struct lp_err *e)
 {
-	const Net__OrchestratorRequest *from = lp_wire_read(
+	const Net__OrchestratorRequest *from = lp_message_read(
 		scope, &net__orchestrator_request__descriptor, bytes, LP_WIRE_SMALL_MAX);
 
 	*request = (struct lp_orch_request){ 0 };
 	if (!from)
 		return lp_fail(e, LP_BAD_REQUEST, "the question cannot be read");
-	request->address = lp_wire_bytes(from->address);
-	request->sig = lp_wire_bytes(from->sig);
+	request->address = lp_message_bytes(from->address);
+	request->sig = lp_message_bytes(from->sig);
 	request->has_capabilities = from->capabilities != NULL;
 	if (from->capabilities)
 		lp_wire_to_caps(scope, &request->capabilities, from->capabilities);

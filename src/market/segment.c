@@ -23,16 +23,16 @@ void lp_segment_encode(struct lp_buf *to, const struct lp_segment *segment)
 
 	lp_keccak256(hash, "", 0);
 	net__seg_data__init(&message);
-	message.manifestid = lp_wire_lend(segment->manifest_id);
-	message.hash = lp_wire_lend(lp_span_of(hash, sizeof hash));
+	message.manifestid = lp_message_lend(segment->manifest_id);
+	message.hash = lp_message_lend(lp_span_of(hash, sizeof hash));
 	/* No profile has this id; the word is what the network sends for AI jobs. */
-	message.profiles = lp_wire_lend(LP_SPAN("invalid"));
-	message.sig = lp_wire_lend(segment->sig);
+	message.profiles = lp_message_lend(LP_SPAN("invalid"));
+	message.sig = lp_message_lend(segment->sig);
 	message.duration = segment->duration;
 	if (segment->has_capabilities)
 		message.capabilities = lp_wire_of_caps(scope, &segment->capabilities);
 	message.auth_token = lp_wire_of_token(scope, &segment->auth_token);
-	lp_wire_write(&bytes, &message.base);
+	lp_message_write(&bytes, &message.base);
 	lp_b64_write(to, lp_buf_span(&bytes));
 	lp_buf_clear(&bytes);
 	lp_scope_close(&scope);
@@ -81,7 +81,7 @@ enum lp_code lp_segment_decode(struct lp_scope *scope, struct lp_segment *segmen
 	if (!header_bytes(scope, header, &bytes))
 		return lp_fail(e, LP_FORBIDDEN, "ErrorSegEncoding");
 	const Net__SegData *from =
-		lp_wire_read(scope, &net__seg_data__descriptor, bytes, LP_WIRE_SMALL_MAX);
+		lp_message_read(scope, &net__seg_data__descriptor, bytes, LP_WIRE_SMALL_MAX);
 
 	if (!from)
 		return lp_fail(e, LP_FORBIDDEN,
@@ -92,8 +92,8 @@ enum lp_code lp_segment_decode(struct lp_scope *scope, struct lp_segment *segmen
 		return code;
 	if (from->duration < 0 || from->duration > MAX_DURATION)
 		return lp_fail(e, LP_FORBIDDEN, "invalid duration");
-	segment->manifest_id = lp_wire_bytes(from->manifestid);
-	segment->sig = lp_wire_bytes(from->sig);
+	segment->manifest_id = lp_message_bytes(from->manifestid);
+	segment->sig = lp_message_bytes(from->sig);
 	segment->duration = from->duration;
 	segment->has_capabilities = from->capabilities != NULL;
 	if (from->capabilities)
@@ -108,7 +108,7 @@ enum lp_code lp_payment_check(struct lp_scope *scope, struct lp_span header, str
 
 	if (!header_bytes(scope, header, &bytes))
 		return lp_fail(e, LP_UNDERPAID, "base64 decode error: the header is not base64");
-	if (!lp_wire_read(scope, &net__payment__descriptor, bytes, LP_WIRE_SMALL_MAX))
+	if (!lp_message_read(scope, &net__payment__descriptor, bytes, LP_WIRE_SMALL_MAX))
 		return lp_fail(e, LP_UNDERPAID,
 			       "protobuf unmarshal error: Payment cannot be parsed");
 	return LP_OK;

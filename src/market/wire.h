@@ -1,27 +1,18 @@
 /* market/wire - between our structs and the network's protobuf messages; inside market/ only.
  *
- * Messages to write are built in a scope that the caller closes.  Messages read are bounded: in
- * size before anything is allocated, and in what the parser may allocate for them. */
+ * Messages to write are built in a scope that the caller closes. */
 #ifndef LPD_MARKET_WIRE_H
 #define LPD_MARKET_WIRE_H
 
 #include <lpd/market/orch_info.h>
 #include <lpd/proto/lp_rpc.pb-c.h>
+#include <lpd/proto/message.h>
 
 /* Bytes of the largest message of each kind that is read. */
 #define LP_WIRE_INFO_MAX (1 << 20) /* every model and GPU of an orchestrator */
 #define LP_WIRE_SMALL_MAX \
 	(64 << 10) /* a question, or a header's content: what HTTP/2 lets through */
 
-/* The message, its strings checked to be UTF-8 as Go demands; NULL when it is malformed, longer
- * than max, or would take more memory than its size can explain.  It lives in the scope. */
-void *lp_wire_read(struct lp_scope *scope, const ProtobufCMessageDescriptor *kind,
-		   struct lp_span bytes, size_t max);
-void lp_wire_write(struct lp_buf *to, const ProtobufCMessage *message);
-
-struct lp_span lp_wire_bytes(ProtobufCBinaryData bytes);
-ProtobufCBinaryData lp_wire_lend(
-	struct lp_span span); /* for writing only: the const is cast away */
 char *lp_wire_text(struct lp_scope *scope, struct lp_span span);
 
 Net__Capabilities *lp_wire_of_caps(struct lp_scope *scope, const struct lp_capabilities *caps);

@@ -9,17 +9,15 @@
 
 #define EV_FALLBACK 100			/* face value in tickets' worths, when gas costs next to nothing */
 #define AVERAGE_GAS_PRICE 3000000000u	/* wei; the network's idea of an ordinary day */
-#define MEMORY (8 * LP_PARAMS_MAX)
 
 enum lp_code lp_params_read(struct lp_params *out, struct lp_span bytes, struct lp_err *e)
 {
 	struct lp_scope *scope = lp_scope_open(NULL, "params");
-	const Net__TicketParams *from = NULL;
+	const Net__TicketParams *from =
+		lp_message_read(scope, &net__ticket_params__descriptor, bytes, LP_PARAMS_MAX);
 	struct lp_params params = { 0 };
 	enum lp_code code;
 
-	if (bytes.len <= LP_PARAMS_MAX)
-		from = lp_paywire_read(scope, &net__ticket_params__descriptor, bytes, MEMORY);
 	if (!from)
 		code = lp_fail(e, LP_BAD_PEER, "ticket params: they cannot be parsed");
 	else
@@ -41,7 +39,7 @@ void lp_params_write(struct lp_buf *to, const struct lp_params *params)
 	lp_paywire_of_params(&message, params, &room);
 	lp_paywire_of_round(&round, params);
 	message.expiration_params = &round;
-	lp_paywire_write(to, &message.base);
+	lp_message_write(to, &message.base);
 }
 
 bool lp_offer_tx_cost(struct lp_wei *out, const struct lp_offer_terms *terms)

@@ -7,10 +7,6 @@
 
 #include "wire.h"
 
-/* What the parser may spend: a ticket takes 71 bytes of the wire, and its message, signature and places in
- * growing lists about 200 of memory. */
-#define MEMORY (8 * LP_PAYMENT_MAX)
-
 static void write_tickets(struct lp_scope *scope, Net__Payment *message, const struct lp_payment *payment)
 {
 	Net__TicketSenderParams *row = lp_new_array(scope, Net__TicketSenderParams, payment->n + 1);
@@ -20,7 +16,7 @@ static void write_tickets(struct lp_scope *scope, Net__Payment *message, const s
 	for (size_t i = 0; i < payment->n; i++) {
 		net__ticket_sender_params__init(&row[i]);
 		row[i].sender_nonce = payment->tickets[i].nonce;
-		row[i].sig = lp_paywire_lend(payment->tickets[i].sig.bytes, LP_SIG_LEN);
+		row[i].sig = lp_message_lend(lp_span_of(payment->tickets[i].sig.bytes, LP_SIG_LEN));
 		message->ticket_sender_params[i] = &row[i];
 	}
 }
@@ -37,7 +33,7 @@ void lp_payment_write(struct lp_buf *to, const struct lp_payment *payment)
 
 	net__payment__init(&message);
 	if (!lp_address_is_zero(payment->sender))
-		message.sender = lp_paywire_lend(payment->sender.bytes, LP_ADDRESS_LEN);
+		message.sender = lp_message_lend(lp_span_of(payment->sender.bytes, LP_ADDRESS_LEN));
 	if (payment->has_params) {
 		lp_paywire_of_params(&params, &payment->params, &room);
 		lp_paywire_of_round(&round, &payment->params);
@@ -53,7 +49,7 @@ void lp_payment_write(struct lp_buf *to, const struct lp_payment *payment)
 		price.constraint = lp_strdup(scope, payment->constraint);
 		message.expected_price = &price;
 	}
-	lp_paywire_write(&bytes, &message.base);
+	lp_message_write(&bytes, &message.base);
 	lp_b64_write(to, lp_buf_span(&bytes));
 	lp_buf_clear(&bytes);
 	lp_scope_close(&scope);
@@ -74,7 +70,7 @@ static enum lp_code read_tickets(struct lp_scope *scope, struct lp_payment *out,
 		const Net__TicketSenderParams *ticket = from->ticket_sender_params[i];
 
 		out->tickets[i].nonce = ticket->sender_nonce;
-		if (!lp_sig_of(&out->tickets[i].sig, lp_paywire_bytes(ticket->sig)))
+		if (!lp_sig_of(&out->tickets[i].sig, lp_message_bytes(ticket->sig)))
 			return lp_fail(e, LP_BAD_TICKET, "invalid ticket signature");
 	}
 	return LP_OK;
@@ -119,7 +115,7 @@ static enum lp_code take(struct lp_scope *scope, struct lp_payment *out, const N
 {
 	enum lp_code code = LP_OK;
 
-	if (from->sender.len && !lp_address_of(&out->sender, lp_paywire_bytes(from->sender)))
+	if (from->sender.len && !lp_address_of(&out->sender, lp_message_bytes(from->sender)))
 		return lp_fail(e, LP_TICKET_SENDER, "invalid ticket sender");
 	if (from->ticket_params)
 		code = read_params(out, from, e);
@@ -144,7 +140,7 @@ enum lp_code lp_payment_read(struct lp_scope *scope, struct lp_payment *out, str
 	if (!lp_b64_read_dup(own, &bytes, header)) {
 		code = lp_fail(e, LP_UNDERPAID, "base64 decode error: the header is not base64");
 	} else {
-		from = lp_paywire_read(own, &net__payment__descriptor, bytes, MEMORY);
+		from = lp_message_read(own, &net__payment__descriptor, bytes, LP_PAYMENT_MAX);
 		code = from ? take(scope, out, from, e) :
 			      lp_fail(e, LP_UNDERPAID, "protobuf unmarshal error: Payment cannot be parsed");
 	}

@@ -2,17 +2,9 @@
 #ifndef LPD_PAY_WIRE_H
 #define LPD_PAY_WIRE_H
 
-#include <lpd/base/scope.h>
 #include <lpd/pay/params.h>
 #include <lpd/proto/lp_rpc.pb-c.h>
-
-/* The message, NULL when it is malformed or would take more memory than budget.  It lives in the scope. */
-void *lp_paywire_read(struct lp_scope *scope, const ProtobufCMessageDescriptor *kind, struct lp_span bytes,
-		      size_t budget);
-void lp_paywire_write(struct lp_buf *to, const ProtobufCMessage *message);
-
-struct lp_span lp_paywire_bytes(ProtobufCBinaryData bytes);
-ProtobufCBinaryData lp_paywire_lend(const void *at, size_t len);	/* for writing only */
+#include <lpd/proto/message.h>
 
 /* Between TicketParams and ours, the round apart: it stands in two places.  room keeps the numbers' bytes
  * while the message is written. */

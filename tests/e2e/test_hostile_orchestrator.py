@@ -346,6 +346,8 @@ def main():
         crowd += [Orchestrator(name, good_rpc, None, attack) for name, attack in FETCHES.items()]
         Crowd(pathlib.Path(folder), crowd)
         with Nodes(folder, GoodRunner().port, crowd) as nodes:
+            # Once all were asked it keeps a connection to each that will do: those are no leak of the attacks.
+            wait_for(lambda: ask(f"http://127.0.0.1:{nodes.cli['gateway']}/getNetworkCapabilities")[0] == 200, "all to be asked", 30, 0.1)
             return each({name: value for name, value in globals().items() if name != "info"}, nodes, Watch(nodes))
 
 

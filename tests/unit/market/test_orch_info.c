@@ -321,12 +321,12 @@ static void golden_worker_and_payment_messages_survive(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct lp_span golden = vectors_message(*state, vectors, rows[i].name);
 		const ProtobufCMessage *message =
-			lp_wire_read(*state, rows[i].kind, golden, LP_WIRE_SMALL_MAX);
+			lp_message_read(*state, rows[i].kind, golden, LP_WIRE_SMALL_MAX);
 		struct lp_buf made = { 0 };
 
 		assert_non_null(message);
 		assert_int_equal(message->n_unknown_fields, 0);
-		lp_wire_write(&made, message);
+		lp_message_write(&made, message);
 		assert_bytes(&made, golden);
 	}
 }

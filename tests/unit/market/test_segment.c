@@ -87,7 +87,7 @@ static void the_tokens_mac_is_the_networks(void **state)
 	assert_string_equal(lp_hex_write(hex, mac, 32),
 			    "5db9ffaa298d78f4e94b0915d5922a2e04af0bcafb4996a4b0494a6c338ca487");
 	token.token = lp_span_of(mac, 32);
-	lp_wire_write(&made, &lp_wire_of_token(*state, &token)->base);
+	lp_message_write(&made, &lp_wire_of_token(*state, &token)->base);
 	assert_true(lp_span_eq(lp_buf_span(&made), vectors_message(*state, vectors, "auth_token")));
 	lp_buf_clear(&made);
 }
@@ -163,7 +163,7 @@ static bool change(struct lp_scope *scope, Net__SegData *message, const char *wh
 {
 	if (strcmp(what, "token of another orchestrator") == 0) {
 		message->auth_token->token =
-			lp_wire_lend(LP_SPAN("0123456789abcdef0123456789abcdef"));
+			lp_message_lend(LP_SPAN("0123456789abcdef0123456789abcdef"));
 	} else if (strcmp(what, "duration = -1") == 0) {
 		message->duration = -1;
 	} else if (strstr(what, "requested model unknown")) {
@@ -182,7 +182,7 @@ static bool change(struct lp_scope *scope, Net__SegData *message, const char *wh
 		uint8_t *mac = lp_alloc(scope, 32);
 
 		lp_token_mac(mac, secret, lp_span(message->auth_token->session_id), NOW);
-		message->auth_token->token = lp_wire_lend(lp_span_of(mac, 32));
+		message->auth_token->token = lp_message_lend(lp_span_of(mac, 32));
 	} else {
 		return strcmp(what, "none") == 0;
 	}
@@ -193,7 +193,7 @@ static Net__SegData *golden_message(struct lp_scope *scope)
 {
 	struct lp_span golden = vectors_message(scope, vectors, "livepeer_segment_t2i");
 	Net__SegData *message =
-		lp_wire_read(scope, &net__seg_data__descriptor, golden, LP_WIRE_SMALL_MAX);
+		lp_message_read(scope, &net__seg_data__descriptor, golden, LP_WIRE_SMALL_MAX);
 	struct lp_auth_token token;
 
 	assert_non_null(message);
@@ -208,7 +208,7 @@ static enum lp_code judge_message(struct lp_scope *scope, Net__SegData *message,
 	struct lp_buf bytes = { 0 }, header = { 0 };
 	struct lp_segment segment;
 
-	lp_wire_write(&bytes, &message->base);
+	lp_message_write(&bytes, &message->base);
 	lp_b64_write(&header, lp_buf_span(&bytes));
 	enum lp_code code = lp_segment_decode(scope, &segment, lp_buf_span(&header), e);
 
@@ -249,7 +249,7 @@ static void capabilities_are_judged_before_the_token(void **state)
 	struct lp_err e;
 
 	message->capabilities->bitstring[0] |= 1ULL << 40;
-	message->auth_token->token = lp_wire_lend(LP_SPAN("foreign"));
+	message->auth_token->token = lp_message_lend(LP_SPAN("foreign"));
 	assert_int_equal(judge_message(*state, message, &e), LP_FORBIDDEN);
 	assert_string_equal(e.words, "incompatible capabilities");
 }
