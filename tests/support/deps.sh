@@ -34,7 +34,14 @@ as_root() {
 	fi
 }
 
-# Silent, unless it fails.
+# What a command says is worth reading only if it fails: hooks of apt that want root complain and are not heeded.
+quietly() {
+	local words rc=0
+	words=$("$@" </dev/null 2>&1) || rc=$?
+	[ $rc = 0 ] || say "$*: $words" >&2
+	return $rc
+}
+
 apt_get() {
 	local words rc=0
 	words=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 \
@@ -88,8 +95,8 @@ llhttp_from_next_debian() (
 	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts" &&
 		printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' "$uri" \
 			/usr/share/keyrings/debian-archive-keyring.gpg >"$work/parts/next.sources" &&
-		apt-get "${own[@]}" update &&
-		(cd "$work" && apt-get "${own[@]}" download libllhttp-dev libllhttp9.2 >/dev/null) &&
+		quietly apt-get "${own[@]}" update &&
+		(cd "$work" && quietly apt-get "${own[@]}" download libllhttp-dev libllhttp9.2) &&
 		apt_get install -y "$work"/libllhttp*.deb
 )
 
