@@ -17,7 +17,7 @@ char *lp_hex_write(char *to, const void *at, size_t len)
 	return to;
 }
 
-static int digit_of(char c)
+int lp_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -37,8 +37,8 @@ bool lp_hex_read(void *to, size_t len, struct lp_span text)
 	if (text.len % 2 != 0 || text.len / 2 != len)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		int high = digit_of(text.at[2 * i]);
-		int low = digit_of(text.at[2 * i + 1]);
+		int high = lp_hex_digit(text.at[2 * i]);
+		int low = lp_hex_digit(text.at[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		bytes[i] = (unsigned char)(high << 4 | low);

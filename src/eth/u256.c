@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <lpd/base/assert.h>
+#include <lpd/base/hex.h>
 
 #define WIDE 8			/* limbs of a product */
 #define TEN_19 10000000000000000000u	/* the largest power of ten in a limb: digits go 19 at a time */
@@ -276,17 +277,6 @@ char *lp_u256_write(char to[LP_U256_TEXT], struct lp_u256 a)
 	return to;
 }
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool lp_u256_read_hex(struct lp_u256 *out, struct lp_span text)
 {
 	struct lp_u256 n = LP_U256_ZERO;
@@ -294,7 +284,7 @@ bool lp_u256_read_hex(struct lp_u256 *out, struct lp_span text)
 	if (text.len < 3 || text.len > 2 + 64 || text.at[0] != '0' || text.at[1] != 'x')
 		return false;
 	for (size_t i = 2; i < text.len; i++) {
-		int digit = digit_of(text.at[i]);
+		int digit = lp_hex_digit(text.at[i]);
 
 		if (digit < 0)
 			return false;

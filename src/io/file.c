@@ -54,7 +54,7 @@ enum lp_code lp_file_read(struct lp_scope *scope, struct lp_span *out, const cha
 	return code;
 }
 
-static bool write_all(int fd, struct lp_span bytes)
+bool lp_file_put(int fd, struct lp_span bytes)
 {
 	while (bytes.len) {
 		ssize_t n = write(fd, bytes.at, bytes.len);
@@ -78,8 +78,7 @@ static bool folder_of(char to[PATH_MAX], const char *path)
 	return lp_span_copy(to, PATH_MAX, lp_span_of(path, len));
 }
 
-/* The new name is only safe once the folder itself is on disk. */
-static bool sync_folder_of(const char *path)
+bool lp_file_sync_name(const char *path)
 {
 	char folder[PATH_MAX];
 
@@ -102,10 +101,10 @@ enum lp_code lp_file_write(const char *path, struct lp_span bytes, unsigned mode
 	int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(e, "make a file beside", path);
-	bool written = fchmod(fd, mode) == 0 && write_all(fd, bytes) && fsync(fd) == 0;
+	bool written = fchmod(fd, mode) == 0 && lp_file_put(fd, bytes) && fsync(fd) == 0;
 	int why = errno;
 	close(fd);
-	if (written && rename(temporary, path) == 0 && sync_folder_of(path))
+	if (written && rename(temporary, path) == 0 && lp_file_sync_name(path))
 		return LP_OK;
 	errno = written ? errno : why;
 	enum lp_code code = fail_errno(e, "write", path);
@@ -171,7 +170,7 @@ enum lp_code lp_folder_lock(struct lp_scope *scope, const char *path, struct lp_
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return refuse_second(fd, path, e);
 	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || !write_all(fd, lp_span_of(pid, (size_t)n))) {
+	if (ftruncate(fd, 0) < 0 || !lp_file_put(fd, lp_span_of(pid, (size_t)n))) {
 		close(fd);
 		return lp_fail(e, LP_CONFIG, "cannot write %s", file);
 	}

@@ -1,4 +1,5 @@
 /* Bytes to messages, words and timeouts of gRPC, and back. */
+#include <lpd/base/hex.h>
 #include <lpd/base/assert.h>
 
 #include "grpc_frame.h"
@@ -55,14 +56,6 @@ void lp_grpc_words_encode(struct lp_buf *to, const char *words)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A broken escape stands for itself: words are for humans and not worth failing over. */
 struct lp_span lp_grpc_words_decode(struct lp_scope *scope, struct lp_span from)
 {
@@ -71,8 +64,8 @@ struct lp_span lp_grpc_words_decode(struct lp_scope *scope, struct lp_span from)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		int high = from.at[i] == '%' && i + 2 < len ? hex_digit(from.at[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(from.at[i + 2]) : -1;
+		int high = from.at[i] == '%' && i + 2 < len ? lp_hex_digit(from.at[i + 1]) : -1;
+		int low = high >= 0 ? lp_hex_digit(from.at[i + 2]) : -1;
 
 		to[n++] = low >= 0 ? (char)(high << 4 | low) : from.at[i];
 		if (low >= 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <lpd/base/hex.h>
 #include <lpd/io/http.h>
 
 #define URL_MAX 8192
@@ -101,23 +102,12 @@ struct lp_span lp_header_param(struct lp_scope *scope, struct lp_span value, con
 
 /* ---- percent encoding ---- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The byte at s.at[i], which is '%'; -1: no two digits follow. */
 static int escaped_byte(struct lp_span s, size_t i)
 {
 	if (s.len - i < 3)
 		return -1;
-	int high = hex_digit(s.at[i + 1]), low = hex_digit(s.at[i + 2]);
+	int high = lp_hex_digit(s.at[i + 1]), low = lp_hex_digit(s.at[i + 2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -7,14 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <lpd/base/buf.h>
 #include <lpd/base/mem.h>
+#include <lpd/io/file.h>
 #include <lpd/io/pool.h>
 
 #define PIECE (256 * 1024)
@@ -38,7 +39,7 @@ struct parcel {
 
 struct work {
 	struct parcel *parcel;		/* for the loop only; NULL: it is gone */
-	char *path, *fresh;
+	char *path, *fresh;		/* fresh: a name of its own, since an earlier work may still be at its own */
 	int fd;
 	enum step step;
 	struct lp_buf bytes;
@@ -48,43 +49,12 @@ struct work {
 
 /* ---- in the thread ---- */
 
-static bool write_all(int fd, struct lp_span bytes)
-{
-	while (bytes.len) {
-		ssize_t n = write(fd, bytes.at, bytes.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		bytes = lp_span_skip(bytes, (size_t)n);
-	}
-	return true;
-}
-
-/* The name is safe only when the folder is. */
-static bool sync_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd;
-	bool ok;
-
-	lp_span_copy(folder, sizeof(folder), slash ? lp_span_of(path, (size_t)(slash - path)) : LP_SPAN("."));
-	fd = open(folder[0] ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ok = fsync(fd) == 0;
-	close(fd);
-	return ok;
-}
-
 static bool finish_file(struct work *w)
 {
 	if (fsync(w->fd) || rename(w->fresh, w->path))
 		return false;
 	w->renamed = true;
-	return sync_folder(w->path);
+	return lp_file_sync_name(w->path);
 }
 
 static void do_work(void *arg)
@@ -93,8 +63,8 @@ static void do_work(void *arg)
 	bool ok = true;
 
 	if (w->fd < 0)
-		w->fd = open(w->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (w->fd < 0 || !write_all(w->fd, lp_buf_span(&w->bytes)))
+		w->fd = mkostemps(w->fresh, sizeof(NEW) - 1, O_CLOEXEC);
+	if (w->fd < 0 || !lp_file_put(w->fd, lp_buf_span(&w->bytes)))
 		ok = false;
 	if (ok && w->step == FINISH)
 		ok = finish_file(w);
@@ -231,7 +201,7 @@ static struct work *new_work(struct parcel *p, const struct lp_parcel_want *want
 	w->parcel = p;
 	w->fd = -1;
 	w->path = heap_text(lp_span(want->path), "");
-	w->fresh = heap_text(lp_span(want->path), NEW);
+	w->fresh = heap_text(lp_span(want->path), "-XXXXXX" NEW);
 	lp_buf_add_span(&w->bytes, want->line);
 	lp_buf_add_char(&w->bytes, '\n');
 	return w;

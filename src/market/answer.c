@@ -301,14 +301,6 @@ static bool step_word(struct lp_answer *a)
 
 enum taken { NOTHING, CHARACTER, QUOTE, NONSENSE };
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte behind a backslash, and the four digits behind \u. */
 static enum taken take_escaped(struct lp_answer *a, char c, char *out)
 {
@@ -319,7 +311,7 @@ static enum taken take_escaped(struct lp_answer *a, char c, char *out)
 			return NOTHING;
 		return c == '/' || c == '"' || c == '\\' ? CHARACTER : NONSENSE;
 	}
-	int digit = hex_digit(c);
+	int digit = lp_hex_digit(c);
 
 	if (digit < 0)
 		return NONSENSE;

@@ -10,6 +10,8 @@
 
 /* 2 * len lower-case digits and a zero byte.  Returns to. */
 char *lp_hex_write(char *to, const void *at, size_t len);
+/* What a digit of either case is worth; -1: it is none. */
+int lp_hex_digit(char c);
 /* Exactly 2 * len digits, either case, an optional 0x before them. */
 bool lp_hex_read(void *to, size_t len, struct lp_span text);
 

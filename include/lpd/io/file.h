@@ -9,6 +9,10 @@
 enum lp_code lp_file_read(struct lp_scope *scope, struct lp_span *out, const char *path, size_t limit,
 			  struct lp_err *e) LP_MUST_USE;
 enum lp_code lp_file_write(const char *path, struct lp_span bytes, unsigned mode, struct lp_err *e) LP_MUST_USE;
+/* For who writes a file piece by piece, off the loop.  All of the bytes, from where fd stands; false: errno says why. */
+bool lp_file_put(int fd, struct lp_span bytes);
+/* A new name is safe only when the folder that it stands in is on disk. */
+bool lp_file_sync_name(const char *path);
 /* The folder, made with mode 0700 where missing (parents too). */
 enum lp_code lp_folder_make(const char *path, struct lp_err *e) LP_MUST_USE;
 /* A lock file held until the scope ends: a second holder gets LP_CONFIG naming the first's pid. */

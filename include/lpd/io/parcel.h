@@ -17,8 +17,9 @@ struct lp_parcel_want {
 	struct lp_spool *const *spools;		/* ready; shared, so their handles may go */
 	int n_spools;
 };
-/* Written beside its place ("PATH.new"), synced, and renamed.  on_done comes once, from the loop: LP_OK when it is
- * safe, LP_NO_ROOM or LP_STORE in words.  When the scope closes before, nothing is left in its place. */
+/* Written beside its place ("PATH-….new"), synced, and renamed.  on_done comes once, from the loop: LP_OK when it is
+ * safe, LP_NO_ROOM or LP_STORE in words.  When the scope closes before, the file is
+ * the old one or the new one, whole; who writes another at once does not know which of the two stays. */
 void lp_parcel_write(struct lp_scope *scope, const struct lp_parcel_want *want,
 		     void (*on_done)(void *self, const struct lp_err *why), void *self);
 /* Off the loop; a file that is not there is fine. */
