@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <lpd/base/hex.h>
 #include <lpd/base/json.h>
 #include <lpd/base/random.h>
 #include <lpd/io/router.h>
@@ -353,6 +354,18 @@ static void on_job_done(void *self, struct lp_job *job)
 	reply_json(in->ex, 200, lp_buf_span(&job->json));
 }
 
+/* Of a traceparent, "00-<32 digits>-...": the node that sends it has made it itself. */
+static struct lp_span trace_of(const struct lp_exchange *ex)
+{
+	struct lp_span rest = lp_exchange_header(ex, "traceparent");
+	struct lp_span trace;
+	uint8_t bytes[16];
+
+	lp_span_cut(&rest, '-');
+	trace = lp_span_cut(&rest, '-');
+	return trace.len == 32 && lp_hex_read(bytes, sizeof(bytes), trace) ? trace : (struct lp_span){ 0 };
+}
+
 /* The body is borrowed from the intake, so it is copied to where the thread works. */
 static void take(struct intake *in)
 {
@@ -366,6 +379,7 @@ static void take(struct intake *in)
 	lp_buf_clear(&in->body);
 	job->pipe = in->pipe;
 	job->created = lp_wall(in->serve->want.loop) / 1000000;
+	job->trace = lp_span_dup(job->scope, trace_of(in->ex));
 	lp_ask_read(job->scope, &job->ask, &in->pipe->shape, of, &d);
 	check(in, job, &d);
 	job->on_done = on_job_done;

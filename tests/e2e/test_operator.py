@@ -250,6 +250,24 @@ def a_trace_that_is_bad_or_absent_begins_at_the_gateway(nodes, runner):
     assert len(seen) == 3
 
 
+def the_built_in_runner_logs_the_trace_too(nodes, _):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4738"
+    port = free_port()
+    with Processes(nodes.folder / "runner") as more:
+        more.start("runner", pathlib.Path(LPD).with_name("lpd-runner"), "-listen", f"127.0.0.1:{port}", "-dataDir", more.folder)
+
+        def asked(value):
+            try:
+                return ask(f"http://127.0.0.1:{port}/text-to-image", {**JOB, "model_id": "builtin/sketch"}, {"traceparent": value})[0] == 200
+            except OSError:
+                more.check()
+                return False
+        wait_for(lambda: asked(f"00-{trace}-00f067aa0ba902b7-01"), "a good picture")
+        assert asked("00-no trace=forged-0-0")
+        lines = [line for line in (more.folder / "runner.log").read_text().splitlines() if '"job done"' in line]
+        assert f"trace={trace}" in lines[0] and "forged" not in lines[-1] and len(lines) == 2, lines
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="lpd-e2e-") as folder:
         runner = FakeRunner()
