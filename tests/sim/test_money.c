@@ -416,8 +416,9 @@ static bool fetch_offer(struct world *w, struct job *job)
 	struct lp_sender_offer offer = { .has_params = true, .price_per_unit = PRICE, .units = 1 };
 
 	/* An old one again, as a cache may hand out: it must not start anew. */
-	if (before->has_params && chance(w, 10))
-		(void)!lp_sender_offer(w->payers[job->payer].s, &key, before, w->now, NULL);
+	if (before->has_params && chance(w, 30) &&
+	    lp_sender_offer(w->payers[job->payer].s, &key, before, w->now, NULL) == LP_OK)
+		return true;
 	if (lp_recipient_offer(&offer.params, w->payees[job->payee].r, &ask, NULL) != LP_OK)
 		return false;
 	*before = offer;
