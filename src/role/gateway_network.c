@@ -59,6 +59,7 @@ struct pools {
 	struct lp_scope *scope;
 	struct lp_map *by_key;
 	int64_t now;
+	struct lp_buf key;	/* of the one that is looked for */
 };
 
 static void pool_clear(void *arg)
@@ -72,14 +73,16 @@ static void pool_clear(void *arg)
 
 static struct pool *pool_get(struct pools *pools, uint32_t capability, struct lp_span model)
 {
-	struct lp_span key = lp_span(lp_fmt(pools->scope, "%u_%.*s", capability, LP_ARG(model)));
-	struct pool *pool = lp_map_find(pools->by_key, key);
+	struct pool *pool;
 
+	lp_buf_reset(&pools->key);
+	lp_buf_fmt(&pools->key, "%u_%.*s", capability, LP_ARG(model));
+	pool = lp_map_find(pools->by_key, lp_buf_span(&pools->key));
 	if (pool)
 		return pool;
 	pool = lp_new(pools->scope, struct pool);
 	lp_defer(pools->scope, pool_clear, pool);
-	lp_map_put(pools->by_key, key, pool);
+	lp_map_put(pools->by_key, lp_buf_span(&pools->key), pool);
 	return pool;
 }
 
@@ -147,7 +150,7 @@ static void write_pool(struct lp_buf *to, struct lp_span key, const struct pool 
 void lp_gateway_write_pools(const struct lp_gateway *gw, struct lp_buf *to)
 {
 	struct lp_loop *loop = gw->node->loop;
-	struct pools pools = { lp_scope_open(NULL, "pools"), lp_map_new(), lp_mono(loop) };
+	struct pools pools = { .scope = lp_scope_open(NULL, "pools"), .by_key = lp_map_new(), .now = lp_mono(loop) };
 	struct lp_span key;
 	struct lp_orch *orch;
 	void *pool;
@@ -160,6 +163,7 @@ void lp_gateway_write_pools(const struct lp_gateway *gw, struct lp_buf *to)
 		write_pool(to, key, pool, lp_wall(loop) - pools.now);
 	lp_buf_add_char(to, '}');
 	lp_map_free(&pools.by_key);
+	lp_buf_clear(&pools.key);
 	lp_scope_close(&pools.scope);
 }
 
