@@ -2,7 +2,7 @@
  * work in the pool, which may return after all of those are gone.
  *
  * In the file everything stands at its own offset.  Writing: bytes gather in pieces, one piece is on its way
- * at a time.  Reading: each reader has the piece it hands out and the one behind it. */
+ * at a time.  Reading is in spool_read.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,84 +11,25 @@
 #include <unistd.h>
 
 #include <lpd/base/assert.h>
-#include <lpd/base/buf.h>
 #include <lpd/base/mem.h>
 #include <lpd/io/pool.h>
-#include <lpd/io/spool.h>
 
-#define PIECE (256 * 1024)
+#include "spool_priv.h"
+
 #define HEAD (64 * 1024)
 
 /* What may wait for the disk beyond what memory keeps anyway, before the writer is slowed. */
-#define BACKLOG (2 * PIECE)
-
-struct store {
-	struct lp_loop *loop;
-	struct lp_spool_budget *budget;	/* NULL: no user is left, and what we held is given back */
-	int refs;			/* one for all users, one for each work in the pool */
-	struct lp_list handles;		/* the users */
-	struct lp_list readers;
-	struct lp_scope *works;		/* of work in the pool: it outlives the users' scopes */
-	struct lp_buf memory;		/* everything; once spilled, the head */
-	bool spilled, ended, writing;
-	int64_t size;
-	int64_t saved;			/* bytes on disk, from the start without a gap */
-	int fd;				/* -1: no file yet, or path is not yet open */
-	char *path;			/* of somebody else's file, where the bytes stand from base on; NULL: our own */
-	int64_t base;
-	struct lp_list queue;		/* pieces not on their way, the last may still grow */
-	struct lp_err err;
-};
-
-struct lp_spool {
-	struct store *store;
-	struct lp_link link;
-	bool writer;
-	void (*on_event)(void *self);
-	void *self;
-	struct lp_ready ready;
-};
-
-struct lp_spool_reader {
-	struct store *store;
-	struct lp_link link;
-	struct lp_scope *scope;
-	int64_t pos;
-	bool fetching, waits;
-	struct chunk *now, *next;	/* now holds pos, next follows; either may be NULL */
-	void (*on_event)(void *self);
-	void *self;
-	struct lp_ready ready;
-	struct lp_err err;
-};
+#define BACKLOG (2 * SPOOL_PIECE)
 
 /* A piece to write.  The thread sees only this. */
 struct piece {
 	struct lp_link link;
-	struct store *store;
+	struct spool_store *store;
 	int64_t at;
 	struct lp_buf bytes;
 	char *dir;		/* set when the file is yet to be made */
 	int fd;
 	int failed;		/* errno, or 0 */
-};
-
-/* A piece read back. */
-struct chunk {
-	int64_t at;
-	size_t len;
-	char mem[PIECE];
-};
-
-/* On its way. */
-struct fetch {
-	struct store *store;
-	struct chunk *chunk;	/* NULL once the reader has it */
-	int fd;			/* -1: path is to be opened */
-	const char *path;	/* the store's */
-	int64_t base;
-	size_t want;
-	int failed;
 };
 
 /* ---- lives and accounts ---- */
@@ -124,14 +65,14 @@ static void drop_piece(struct piece *piece)
 	lp_mem_free(piece);
 }
 
-static void drop_queue(struct store *store)
+static void drop_queue(struct spool_store *store)
 {
 	lp_list_each(&store->queue, piece, struct piece, link)
 		drop_piece(piece);
 }
 
 /* The file has no name any more: closing gives its blocks back, which takes time, so a thread does it. */
-static void release(struct store *store)
+void lp_spool_release(struct spool_store *store)
 {
 	if (--store->refs > 0)
 		return;
@@ -148,7 +89,7 @@ static void release(struct store *store)
 }
 
 /* Work still out finishes for itself; to the budget the bytes are gone now. */
-static void user_gone(struct store *store)
+void lp_spool_user_gone(struct spool_store *store)
 {
 	if (!lp_list_empty(&store->handles) || !lp_list_empty(&store->readers))
 		return;
@@ -157,10 +98,10 @@ static void user_gone(struct store *store)
 	store->budget = NULL;
 	drop_queue(store);
 	lp_buf_clear(&store->memory);
-	release(store);
+	lp_spool_release(store);
 }
 
-static void tell_handles(struct store *store)
+static void tell_handles(struct spool_store *store)
 {
 	lp_list_each(&store->handles, handle, struct lp_spool, link) {
 		if (handle->on_event)
@@ -168,20 +109,20 @@ static void tell_handles(struct store *store)
 	}
 }
 
-static void tell_reader(struct lp_spool_reader *reader)
+void lp_spool_tell_reader(struct lp_spool_reader *reader)
 {
 	if (reader->waits && reader->on_event)
 		lp_ready(reader->store->loop, &reader->ready);
 	reader->waits = false;
 }
 
-static void tell_readers(struct store *store)
+static void tell_readers(struct spool_store *store)
 {
 	lp_list_each(&store->readers, reader, struct lp_spool_reader, link)
-		tell_reader(reader);
+		lp_spool_tell_reader(reader);
 }
 
-static void break_store(struct store *store, enum lp_code code, const char *words)
+static void break_store(struct spool_store *store, enum lp_code code, const char *words)
 {
 	if (store->err.code == LP_OK)
 		lp_fail(&store->err, code, "%s", words);
@@ -200,16 +141,16 @@ static void handle_event(void *self)
 static void close_handle(void *arg)
 {
 	struct lp_spool *handle = arg;
-	struct store *store = handle->store;
+	struct spool_store *store = handle->store;
 
 	lp_unready(&handle->ready);
 	lp_link_out(&handle->link);
 	if (handle->writer && !store->ended)
 		break_store(store, LP_STORE, "its writer left before the end");
-	user_gone(store);
+	lp_spool_user_gone(store);
 }
 
-static struct lp_spool *open_handle(struct lp_scope *scope, struct store *store)
+static struct lp_spool *open_handle(struct lp_scope *scope, struct spool_store *store)
 {
 	struct lp_spool *handle = lp_new(scope, struct lp_spool);
 
@@ -222,7 +163,7 @@ static struct lp_spool *open_handle(struct lp_scope *scope, struct store *store)
 
 struct lp_spool *lp_spool_open(struct lp_scope *scope, struct lp_loop *loop, struct lp_spool_budget *budget)
 {
-	struct store *store = lp_mem_zeroed(1, sizeof(*store));
+	struct spool_store *store = lp_mem_zeroed(1, sizeof(*store));
 
 	store->loop = loop;
 	store->budget = budget;
@@ -241,7 +182,7 @@ struct lp_spool *lp_spool_of_file(struct lp_scope *scope, struct lp_loop *loop, 
 {
 	struct lp_span path = lp_span(place->path);
 	struct lp_spool *handle = lp_spool_open(scope, loop, budget);
-	struct store *store = handle->store;
+	struct spool_store *store = handle->store;
 
 	store->path = lp_mem_get(path.len + 1);
 	lp_span_copy(store->path, path.len + 1, path);
@@ -304,31 +245,31 @@ static void write_piece(void *arg)
 static void free_piece(void *arg)
 {
 	struct piece *piece = arg;
-	struct store *store = piece->store;
+	struct spool_store *store = piece->store;
 
 	store->fd = piece->fd;
 	drop_piece(piece);
-	release(store);
+	lp_spool_release(store);
 }
 
-static size_t room(const struct store *store)
+static size_t room(const struct spool_store *store)
 {
-	size_t limit = lp_budget_tight(store->budget) ? PIECE : store->budget->memory_each + BACKLOG;
+	size_t limit = lp_budget_tight(store->budget) ? SPOOL_PIECE : store->budget->memory_each + BACKLOG;
 	size_t unsaved = (size_t)(store->size - store->saved);
 
 	return unsaved < limit ? limit - unsaved : 0;
 }
 
-static bool is_ready(const struct store *store)
+static bool is_ready(const struct spool_store *store)
 {
 	return store->ended && store->err.code == LP_OK && (!store->spilled || store->saved == store->size);
 }
 
-static void write_on(struct store *store);
+static void write_on(struct spool_store *store);
 
 static void on_written(void *self, void *arg)
 {
-	struct store *store = self;
+	struct spool_store *store = self;
 	struct piece *piece = arg;
 	char words[80];
 
@@ -352,14 +293,14 @@ static void on_written(void *self, void *arg)
 }
 
 /* Whole pieces go to the disk, one at a time; the last may be short. */
-static void write_on(struct store *store)
+static void write_on(struct spool_store *store)
 {
 	struct lp_link *first = lp_list_first(&store->queue);
 
 	if (!first || store->writing || store->err.code != LP_OK)
 		return;
 	struct piece *piece = LP_CONTAINER(first, struct piece, link);
-	if (piece->bytes.len < PIECE && !store->ended)
+	if (piece->bytes.len < SPOOL_PIECE && !store->ended)
 		return;
 	lp_link_out(first);
 	piece->fd = store->fd;
@@ -374,7 +315,7 @@ static void write_on(struct store *store)
 		    &(struct lp_work){ write_piece, on_written, free_piece, piece, store });
 }
 
-static struct piece *new_piece(struct store *store, int64_t at)
+static struct piece *new_piece(struct spool_store *store, int64_t at)
 {
 	struct piece *piece = lp_mem_zeroed(1, sizeof(*piece));
 
@@ -385,7 +326,7 @@ static struct piece *new_piece(struct store *store, int64_t at)
 	return piece;	/* its bytes are empty */
 }
 
-static void add_to_head(struct store *store, struct lp_span bytes)
+static void add_to_head(struct spool_store *store, struct lp_span bytes)
 {
 	size_t room_left = HEAD - store->memory.len;
 
@@ -393,7 +334,7 @@ static void add_to_head(struct store *store, struct lp_span bytes)
 }
 
 /* What memory held becomes the first piece; its start stays as the head. */
-static void spill(struct store *store)
+static void spill(struct spool_store *store)
 {
 	struct lp_buf all = store->memory;
 
@@ -408,7 +349,7 @@ static void spill(struct store *store)
 	new_piece(store, 0)->bytes = all;
 }
 
-static void queue_bytes(struct store *store, struct lp_span bytes, int64_t at)
+static void queue_bytes(struct spool_store *store, struct lp_span bytes, int64_t at)
 {
 	if (store->memory.len < HEAD)
 		add_to_head(store, bytes);
@@ -416,9 +357,9 @@ static void queue_bytes(struct store *store, struct lp_span bytes, int64_t at)
 		struct piece *piece = NULL;
 		if (!lp_list_empty(&store->queue))
 			piece = LP_CONTAINER(store->queue.head.prev, struct piece, link);
-		if (!piece || piece->bytes.len >= PIECE)
-			lp_buf_room(&(piece = new_piece(store, at))->bytes, PIECE);
-		size_t fits = PIECE - piece->bytes.len;
+		if (!piece || piece->bytes.len >= SPOOL_PIECE)
+			lp_buf_room(&(piece = new_piece(store, at))->bytes, SPOOL_PIECE);
+		size_t fits = SPOOL_PIECE - piece->bytes.len;
 		size_t n = bytes.len < fits ? bytes.len : fits;
 		lp_buf_add(&piece->bytes, bytes.at, n);
 		bytes = lp_span_skip(bytes, n);
@@ -428,7 +369,7 @@ static void queue_bytes(struct store *store, struct lp_span bytes, int64_t at)
 
 void lp_spool_expect(struct lp_spool *spool, int64_t size)
 {
-	struct store *store = spool->store;
+	struct spool_store *store = spool->store;
 	size_t most = store->budget->memory_each;
 
 	if (store->size || store->spilled || size <= 0)
@@ -439,14 +380,14 @@ void lp_spool_expect(struct lp_spool *spool, int64_t size)
 }
 
 /* What is no longer than the head stays in memory in any case. */
-static bool must_spill(const struct store *store, uint64_t size)
+static bool must_spill(const struct spool_store *store, uint64_t size)
 {
 	return size > store->budget->memory_each || (size > HEAD && lp_budget_tight(store->budget));
 }
 
 enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e)
 {
-	struct store *store = spool->store;
+	struct spool_store *store = spool->store;
 	struct lp_spool_budget *budget = store->budget;
 	int64_t at = store->size;
 
@@ -483,7 +424,7 @@ size_t lp_spool_room(const struct lp_spool *spool)
 
 void lp_spool_end(struct lp_spool *spool)
 {
-	struct store *store = spool->store;
+	struct spool_store *store = spool->store;
 
 	lp_assert(spool->writer);
 	if (store->ended)
@@ -526,173 +467,4 @@ struct lp_span lp_spool_head(const struct lp_spool *spool)
 	struct lp_span head = lp_buf_span(&spool->store->memory);
 
 	return head.len > HEAD ? lp_span_of(head.at, HEAD) : head;
-}
-
-/* ---- reading ---- */
-
-static void read_chunk(void *arg)
-{
-	struct fetch *fetch = arg;
-	struct chunk *chunk = fetch->chunk;
-
-	if (fetch->fd < 0)
-		fetch->fd = open(fetch->path, O_RDONLY | O_CLOEXEC);
-	if (fetch->fd < 0) {
-		fetch->failed = errno;
-		return;
-	}
-	while (chunk->len < fetch->want) {
-		ssize_t n = pread(fetch->fd, chunk->mem + chunk->len, fetch->want - chunk->len,
-				  fetch->base + chunk->at + (int64_t)chunk->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			fetch->failed = n < 0 ? errno : EIO;
-			return;
-		}
-		chunk->len += (size_t)n;
-	}
-}
-
-static void end_fetch(void *arg)
-{
-	struct fetch *fetch = arg;
-	struct store *store = fetch->store;
-
-	/* Two readers may have opened it at the same time. */
-	if (store->fd < 0)
-		store->fd = fetch->fd;
-	else if (fetch->fd >= 0 && fetch->fd != store->fd)
-		close(fetch->fd);
-	lp_mem_free(fetch->chunk);
-	lp_mem_free(fetch);
-	release(store);
-}
-
-static bool covers(const struct chunk *chunk, int64_t pos)
-{
-	return chunk && pos >= chunk->at && pos < chunk->at + (int64_t)chunk->len;
-}
-
-static void on_fetched(void *self, void *arg)
-{
-	struct lp_spool_reader *reader = self;
-	struct fetch *fetch = arg;
-
-	reader->fetching = false;
-	if (fetch->failed) {
-		lp_fail(&reader->err, LP_STORE, "a temporary file cannot be read: %s", strerror(fetch->failed));
-	} else {
-		reader->next = fetch->chunk;
-		fetch->chunk = NULL;
-	}
-	tell_reader(reader);
-}
-
-/* Start reading the piece behind what is there, if it is on disk. */
-static void fetch_next(struct lp_spool_reader *reader)
-{
-	struct store *store = reader->store;
-	int64_t head = (int64_t)store->memory.len;
-	int64_t at = reader->pos < head ? head : reader->pos;
-
-	if (covers(reader->now, at))
-		at = reader->now->at + (int64_t)reader->now->len;
-	if (reader->fetching || reader->next || reader->err.code != LP_OK || at >= store->saved)
-		return;
-	struct fetch *fetch = lp_mem_zeroed(1, sizeof(*fetch));
-	int64_t left = store->saved - at;
-	fetch->store = store;
-	fetch->fd = store->fd;
-	fetch->path = store->path;
-	fetch->base = store->base;
-	fetch->want = left < PIECE ? (size_t)left : PIECE;
-	fetch->chunk = lp_mem_get(sizeof(struct chunk));
-	fetch->chunk->at = at;
-	fetch->chunk->len = 0;
-	reader->fetching = true;
-	store->refs++;
-	lp_pool_run(reader->scope, store->loop,
-		    &(struct lp_work){ read_chunk, on_fetched, end_fetch, fetch, reader });
-}
-
-static void reader_event(void *self)
-{
-	struct lp_spool_reader *reader = self;
-
-	reader->on_event(reader->self);
-}
-
-static void close_reader(void *arg)
-{
-	struct lp_spool_reader *reader = arg;
-
-	lp_unready(&reader->ready);
-	lp_link_out(&reader->link);
-	lp_mem_free(reader->now);
-	lp_mem_free(reader->next);
-	user_gone(reader->store);
-}
-
-struct lp_spool_reader *lp_spool_read(struct lp_scope *scope, struct lp_spool *spool, void (*on_event)(void *self),
-				      void *self)
-{
-	struct lp_spool_reader *reader = lp_new(scope, struct lp_spool_reader);
-
-	reader->store = spool->store;
-	reader->scope = scope;
-	reader->on_event = on_event;
-	reader->self = self;
-	reader->ready = (struct lp_ready){ .run = reader_event, .self = reader };
-	lp_list_add(&spool->store->readers, &reader->link);
-	lp_defer(scope, close_reader, reader);
-	if (spool->store->spilled)
-		fetch_next(reader);
-	return reader;
-}
-
-struct lp_span lp_spool_peek(struct lp_spool_reader *reader)
-{
-	struct store *store = reader->store;
-	struct lp_span memory = lp_buf_span(&store->memory);
-
-	if (store->err.code != LP_OK || reader->err.code != LP_OK)
-		return (struct lp_span){ NULL, 0 };
-	if (reader->pos < (int64_t)memory.len)
-		return lp_span_skip(memory, (size_t)reader->pos);
-	if (!covers(reader->now, reader->pos) && covers(reader->next, reader->pos)) {
-		lp_mem_free(reader->now);
-		reader->now = reader->next;
-		reader->next = NULL;
-	}
-	if (store->spilled)
-		fetch_next(reader);
-	if (covers(reader->now, reader->pos)) {
-		size_t off = (size_t)(reader->pos - reader->now->at);
-		return lp_span_of(reader->now->mem + off, reader->now->len - off);
-	}
-	reader->waits = !lp_spool_at_end(reader);
-	return (struct lp_span){ NULL, 0 };
-}
-
-void lp_spool_consume(struct lp_spool_reader *reader, size_t n)
-{
-	lp_assert((int64_t)n <= reader->store->size - reader->pos);
-	reader->pos += (int64_t)n;
-	if (reader->now && !covers(reader->now, reader->pos) && reader->pos > reader->now->at) {
-		lp_mem_free(reader->now);
-		reader->now = NULL;
-	}
-}
-
-bool lp_spool_at_end(const struct lp_spool_reader *reader)
-{
-	const struct store *store = reader->store;
-
-	return store->ended && store->err.code == LP_OK && reader->pos == store->size;
-}
-
-const struct lp_err *lp_spool_reader_err(const struct lp_spool_reader *reader)
-{
-	return reader->err.code != LP_OK ? &reader->err : &reader->store->err;
 }
