@@ -11,7 +11,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 want=${1:-}
 jobs=${LPD_JOBS:-$(nproc)}
-export out=build/proof root=build/deps/cbmc limit=${PROVE_SECONDS:-120}
+export out=build/proof root=build/deps/cbmc limit=${PROVE_SECONDS:-300}
 mkdir -p $out
 
 # From the mirror that this machine already uses, under Debian's own key; apt's configuration is not touched.

@@ -146,8 +146,10 @@ static void rounding_up_may_leave_the_room(void **state)
 	struct lp_u256 a, b, c;
 	struct lp_amount out = LP_AMOUNT_ZERO;
 
-	assert_true(lp_u256_shl(&c, lp_u256_of(1), 66) && lp_u256_shl(&b, lp_u256_of(1), 129));
-	assert_true(lp_u256_sub(&a, b, lp_u256_of(1)) && lp_u256_add(&b, b, lp_u256_of(1)));
+	assert_true(lp_u256_shl(&c, lp_u256_of(1), 66));
+	assert_true(lp_u256_shl(&b, lp_u256_of(1), 129));
+	assert_true(lp_u256_sub(&a, b, lp_u256_of(1)));
+	assert_true(lp_u256_add(&b, b, lp_u256_of(1)));
 	assert_false(lp_amount_mul_div(&out, a, b, c, LP_UP));
 	assert_true(lp_amount_is_zero(out));
 	assert_true(lp_amount_mul_div(&out, a, b, c, LP_DOWN));
