@@ -92,6 +92,24 @@ def a_file_with_a_mistake_changes_nothing(nodes, runner):
     write_models(nodes, [entry(runner, "test")])
 
 
+def a_bound_of_each_client_counts_the_jobs_that_came_after_it(nodes, runner):
+    config = nodes.folder / "gateway.conf"
+    config.write_text("maxJobsPerClient 1\n")
+    reload(nodes, nodes.gateway, "gateway")
+    runner.gate.clear()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        job = pool.submit(ask, f"{nodes.url}/text-to-image", picture("wait for it"))
+        wait_for(lambda: runners(nodes)["text-to-image", "test"]["in_use"] == 1, "the job to run")
+        status, headers, body = ask(f"{nodes.url}/text-to-image", picture("a fox"))
+        assert status == 429 and headers["Retry-After"], (status, body)
+        assert json.loads(body)["error"]["code"] == "too_many_requests", body
+        config.write_text("")
+        reload(nodes, nodes.gateway, "gateway")
+        assert ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200
+        runner.gate.set()
+        assert job.result()[0] == 200
+
+
 def limits_and_level_of_the_file_are_taken_again(nodes, runner):
     config = nodes.folder / "gateway.conf"
     config.write_text("jobTimeout 700ms\nmaxConnections 77\n")
