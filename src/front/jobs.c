@@ -146,6 +146,8 @@ static void on_written(void *self, const struct lp_err *why)
 		lp_log_kv(kept->jobs->want.log, LP_UNUSUAL, "a kept job is not on disk and would not survive a restart",
 			  "job", kept->job.at, "why", lp_err_words(why), NULL);
 	if (kept->dropped) {
+		kept->marked = true;
+		lp_kept_tell_askers(kept);	/* somebody may still wait for his 202 */
 		drop(kept);
 		return;
 	}

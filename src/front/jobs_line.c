@@ -106,12 +106,13 @@ static void get_texts(struct lp_kept *kept, const json_t *line)
 static bool get_all(struct lp_kept *kept, const json_t *line, int64_t body_at)
 {
 	int64_t form, status;
+	uint8_t id[LP_KEPT_ID / 2];
 
 	get_texts(kept, line);
 	if (!lp_code_find(lp_strdup(kept->scope, lp_json_str(line, "code")), &kept->code))
 		kept->code = LP_INTERNAL;	/* of a newer lpd */
 	kept->asynchronous = json_is_true(lp_json_get(line, "asynchronous"));
-	if (!get_number(line, "form", &form) || form != FORM || kept->id.len != LP_KEPT_ID || !kept->pipeline.len ||
+	if (!get_number(line, "form", &form) || form != FORM || !lp_hex_read(id, sizeof(id), kept->id) || !kept->pipeline.len ||
 	    !lp_hex_read(kept->fingerprint, sizeof(kept->fingerprint), lp_json_str(line, "fingerprint")) ||
 	    !get_state(kept, lp_json_str(line, "state")))
 		return false;

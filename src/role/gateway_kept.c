@@ -219,11 +219,24 @@ static void on_cancel(void *self, struct lp_exchange *ex)
 	lp_reply(ex, 204, NULL, LP_SPAN(""));
 }
 
+/* A proxy on this machine makes everybody look local, but says so. */
+static bool came_by_proxy(const struct lp_exchange *ex)
+{
+	static const char *const names[] = { "forwarded", "x-forwarded-for", "x-real-ip", "via" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (lp_exchange_header(ex, names[i]).at)
+			return true;
+	return false;
+}
+
 /* Who sees a list sees the jobs of all, so it is for this machine only; a single job is for who knows its id. */
 static bool may_list(const struct lp_exchange *ex)
 {
 	struct lp_span peer = lp_span(lp_exchange_peer(ex));
 
+	if (came_by_proxy(ex))
+		return false;
 	return lp_span_starts(peer, "127.") || lp_span_starts(peer, "[::1]") || lp_span_starts(peer, "[::ffff:127.");
 }
 
