@@ -57,7 +57,7 @@ static struct lp_db_value amount(const struct work *w, struct lp_wei wei)
 
 static struct lp_wei amount_of(const struct lp_db_value *v)
 {
-	struct lp_wei wei;
+	struct lp_wei wei = LP_WEI_ZERO;
 
 	return lp_u256_read_bytes(&wei.n, v->bytes) ? wei : LP_WEI_ZERO;
 }
