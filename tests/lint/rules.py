@@ -199,7 +199,21 @@ def marks():
                     yield path, number, match.group(0)
 
 
-RULES = [layers, libraries, port, pure, sizes, columns, forks, tables, banned, clocks, headers, places, marks]
+def proofs():
+    """each test that a document names as `tests/FILE: NAME` is there"""
+    present = set(files())
+    for path in files():
+        if not path.startswith("docs/"):
+            continue
+        for number, line in enumerate(text(path).splitlines(), 1):
+            for test, name in re.findall(r"`(tests/[\w./]+): ([^`]+)`", line):
+                if test not in present:
+                    yield path, number, f"there is no {test}"
+                elif name not in text(test):
+                    yield path, number, f"{test} has no {name}"
+
+
+RULES = [layers, libraries, port, pure, sizes, columns, forks, tables, banned, clocks, headers, places, marks, proofs]
 
 
 def main(names):

@@ -37,6 +37,8 @@ BAD = [
     ("places", "docs/a.md", "see https://registry." + "npmjs" + ".org/x\n", "npmjs"),
     ("places", "dev", "cd " + "/root" + "/lpd\n", "/root/"),
     ("marks", "src/base/a.c", "/* TO" + "DO later */\n", "TO" + "DO"),
+    ("proofs", "docs/a.md", "see `tests/unit/a.c: it_works`\n", "there is no tests/unit/a.c"),
+    ("proofs", "docs/a.md", "see `tests/lint/pure.txt: it_works`\n", "has no it_works"),
     ("exceptions", "tests/lint/exceptions.txt", "sizes src/base/none.c it was long once\n", "is not needed"),
 ]
 # What looks bad and is not.
@@ -48,6 +50,7 @@ FINE = [
     ("forks", "src/base/a.c", "int f(int a)\n{\n" + "\t/* if (a) */ lp_gif(a);\n" * 20 + "}\n"),
     ("layers", "src/io/a.c", '#include <lpd/base/str.h>\n#include "call_wire.h"\n'),
     ("libraries", "src/io/port/a.c", "#include <uv.h>\n"),
+    ("proofs", "docs/a.md", "see `tests/lint/pure.txt: market/select`\n"),
 ]
 
 
