@@ -14,6 +14,8 @@
 #include <lpd/io/file.h>
 #include <lpd/io/parcel.h>
 
+#define TYPE_MAX 64	/* of a medium: the line of a row has a bound */
+
 static void try_save(struct lp_kept *kept);
 
 const char *lp_kept_state_name(enum lp_kept_state state)
@@ -225,7 +227,7 @@ static void add_medium(void *self, struct lp_span path, struct lp_span type, str
 	kept->media[kept->n_media++] = (struct kept_medium){
 		.kept = kept,
 		.path = lp_span_dup(kept->scope, path),
-		.type = lp_span_dup(kept->scope, type),
+		.type = lp_span_dup(kept->scope, type.len <= TYPE_MAX ? type : LP_SPAN("application/octet-stream")),
 		.size = lp_spool_size(spool),
 		.spool = lp_spool_share(kept->live, spool),
 	};
@@ -286,6 +288,17 @@ static void take_reply(struct lp_kept *kept)
 	kept->state = state_of(kept);
 }
 
+/* In the order of their expiry: a folder gives them in any, and a clock that jumps back makes a later one earlier. */
+static void add_ended(struct lp_kept *kept)
+{
+	struct lp_list *list = &kept->jobs->ended;
+	struct lp_link *after = list->head.prev;
+
+	while (after != &list->head && LP_CONTAINER(after, struct lp_kept, link)->until > kept->until)
+		after = after->prev;
+	lp_link_add_after(after, &kept->link);
+}
+
 static void to_ended(struct lp_kept *kept)
 {
 	struct lp_jobs *jobs = kept->jobs;
@@ -293,9 +306,8 @@ static void to_ended(struct lp_kept *kept)
 	kept->finished = lp_wall(jobs->want.loop);
 	kept->until = kept->finished + jobs->want.ttl;
 	lp_link_out(&kept->link);
-	lp_list_add(&jobs->ended, &kept->link);
-	if (!lp_timer_is_set(&jobs->timer))
-		set_timer(jobs);
+	add_ended(kept);
+	set_timer(jobs);
 }
 
 /* Who asks again after a fault that was not his wants another try, not the same answer. */
@@ -361,6 +373,20 @@ static struct lp_span make_id(struct lp_scope *scope)
 	return lp_span_dup(scope, lp_span(lp_hex_write(text, random, sizeof(random))));
 }
 
+/* Where there is none, the oldest reply that is kept for a key only goes: whoever was given an id was promised more. */
+static bool make_room(struct lp_jobs *jobs)
+{
+	if (jobs->count < jobs->want.max)
+		return true;
+	lp_list_each(&jobs->ended, kept, struct lp_kept, link) {
+		if (kept->asynchronous)
+			continue;
+		drop(kept);
+		return true;
+	}
+	return false;
+}
+
 enum lp_code lp_jobs_begin(struct lp_jobs *jobs, struct lp_kept **out, const struct lp_kept_want *want,
 			   struct lp_err *e)
 {
@@ -368,7 +394,7 @@ enum lp_code lp_jobs_begin(struct lp_jobs *jobs, struct lp_kept **out, const str
 					   NULL };
 	struct lp_kept *kept;
 
-	if (jobs->count >= jobs->want.max)
+	if (!make_room(jobs))
 		return lp_fail(e, LP_TOO_MANY, "%d results are kept already, which is all that this gateway keeps",
 			       jobs->count);
 	kept = row_new(jobs);
@@ -412,17 +438,6 @@ static void interrupt(struct lp_kept *kept)
 	kept->body_size = lp_spool_size(kept->body);
 	to_ended(kept);
 	try_save(kept);
-}
-
-/* In the order of their expiry; a folder gives them in any. */
-static void add_ended(struct lp_kept *kept)
-{
-	struct lp_list *list = &kept->jobs->ended;
-	struct lp_link *after = list->head.prev;
-
-	while (after != &list->head && LP_CONTAINER(after, struct lp_kept, link)->until > kept->until)
-		after = after->prev;
-	lp_link_add_after(after, &kept->link);
 }
 
 static void load(void *self, const char *name, struct lp_span line, int64_t size)

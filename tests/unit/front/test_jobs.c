@@ -288,6 +288,23 @@ static void as_many_as_may_be_are_kept_and_not_one_more(void **state)
 	turn(w);
 }
 
+/* A client with ever new keys does not take the place of others. */
+static void replies_for_keys_make_room_and_asynchronous_ones_do_not(void **state)
+{
+	struct world *w = *state;
+	char key[16];
+
+	finish(w, begin(w, "", true), "{}");
+	for (int i = 0; i < MOST + 5; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		finish(w, begin(w, key, false), "{}");
+	}
+	assert_non_null(newest(w));
+	assert_null(lp_jobs_by_key(w->jobs, LP_SPAN("llm"), LP_SPAN("k0")));
+	assert_non_null(lp_jobs_by_key(w->jobs, LP_SPAN("llm"), LP_SPAN("k44")));
+	assert_int_equal(files_soon(w, MOST), MOST);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -301,6 +318,7 @@ int main(void)
 		TEST(a_clock_that_jumped_keeps_nothing_for_ever),
 		TEST(files_that_are_no_rows_are_removed),
 		TEST(a_file_of_another_length_than_it_says_is_no_row),
+		TEST(replies_for_keys_make_room_and_asynchronous_ones_do_not),
 		TEST(as_many_as_may_be_are_kept_and_not_one_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
