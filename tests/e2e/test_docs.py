@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_docs - every command of docs/pipelines.md works as it stands there.
+"""test_docs - every command of docs/pipelines.md and docs/jobs.md works as it stands there.
 
 They run one after the other in one folder, as a reader would; only the gateway's port is another."""
 import pathlib
@@ -37,7 +37,7 @@ def main():
     models = [{"pipeline": pipeline, "model_id": model, "url": f"http://127.0.0.1:{runner.port}", "warm": True}
               for pipeline, model in DEFAULTS.items()]
     with Pair(folder, runner.port, models=models) as nodes:
-        for command in commands("pipelines.md"):
+        for command in commands("pipelines.md") + commands("jobs.md"):
             script = command.replace("127.0.0.1:9935", f"127.0.0.1:{nodes.http}")
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, timeout=60)
             name = command.split("\n")[0][:80]
