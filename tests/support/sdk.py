@@ -242,4 +242,6 @@ def main(client):
               for pipeline in LEAST]
     with tempfile.TemporaryDirectory(prefix="lpd-sdk-") as folder, Pair(folder, runner.port, models=models) as nodes, \
             client(nodes.url) as call:
+        # What the gateway was told while runners were not yet met holds for two seconds.
+        wait_for(lambda: all(send(call, pipeline).kind == "ok" for pipeline in LEAST), "every pipeline to be offered", 60, 0.5)
         return each(tests_of(call, runner), nodes)
