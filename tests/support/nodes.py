@@ -133,6 +133,7 @@ class Pair(Processes):
         self.options = options
         self.url = f"http://127.0.0.1:{self.http}"
         self.orchestrator = self.start_orchestrator()
+        self.meet_runners()
         self.gateway = self.start_gateway()
         wait_for(lambda: self.ready("gateway"), "the gateway to be ready")
 
@@ -146,6 +147,19 @@ class Pair(Processes):
 
     def start_gateway(self):
         return self.node("gateway", "-orchAddr", f"127.0.0.1:{self.service}", "-httpAddr", f"127.0.0.1:{self.http}")
+
+    def meet_runners(self):
+        """A gateway that asks before the orchestrator knows its runners is told of none, and believes it for two seconds."""
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            time.sleep(0.01)
+            self.check()
+            try:
+                runners = json.loads(ask(f"http://127.0.0.1:{self.cli['orchestrator']}/status", timeout=2)[2])["orchestrator"]["runners"]
+            except (OSError, ValueError):
+                continue
+            if all(runner["state"] != "starting" for runner in runners):
+                return
 
     def ready(self, role):
         self.check()
