@@ -134,17 +134,27 @@ binary() {
 
 # End to end: tests/e2e/test_* against the release build, attacks against that with sanitizers too.  Each says
 # "ok ...", "not ok ..." or "skip ...: why", or ends with 77 and the reason.
+# Scripts mostly wait, so as many run at once as there are jobs; each says its own in its own log.
 end_to_end() {	# PRESET FILES...
-	local test name one rc=0 preset=$1 log
+	local test name one rc=0 preset=$1
 	shift
 	for test; do
 		[ -x "$test" ] || continue
+		name=$(basename "${test%.*}")-$preset
+		while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do wait -n; done
+		{
+			one=0
+			LPD=$PWD/build/$preset/lpd timeout -k 10 300 "$test" >"$out/$name.log" 2>&1 </dev/null || one=$?
+			echo $one >"$out/$name.status"
+		} &
+	done
+	wait
+	for test; do
+		[ -x "$test" ] || continue
 		name=$(basename "${test%.*}")
-		log=$out/$name-$preset.log
-		one=0
-		LPD=$PWD/build/$preset/lpd timeout -k 10 300 "$test" >"$log" 2>&1 </dev/null || one=$?
-		python3 $tally lines "e2e ${name#test_}" "$log" $one >>$out/results
-		[ $one = 0 ] || [ $one = 77 ] || rc=1
+		one=$(cat "$out/$name-$preset.status")
+		python3 $tally lines "e2e ${name#test_}" "$out/$name-$preset.log" "$one" >>$out/results
+		[ "$one" = 0 ] || [ "$one" = 77 ] || rc=1
 	done
 	return $rc
 }
