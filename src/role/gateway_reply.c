@@ -110,13 +110,19 @@ static void reply_whole(struct lp_gateway_job *j, int status, struct lp_span bod
 
 static void reply_error(struct lp_gateway_job *j)
 {
-	int status = lp_code_status(j->err.code);
+	struct lp_err told = j->err;
 	struct lp_buf body = { 0 };
 	char seconds[24];
 
+	/* Where an orchestrator is is for our log; who asks may well ask again. */
+	if (told.code == LP_CONNECT)
+		lp_fail(&told, LP_NO_ORCHESTRATOR, "no orchestrator that offers the model can be reached now");
+
+	int status = lp_code_status(told.code);
+
 	snprintf(seconds, sizeof(seconds), "%lld",
 		 j->retry_after > LP_SEC ? (long long)((j->retry_after + LP_SEC - 1) / LP_SEC) : 1);
-	lp_error_json(&body, &j->err);
+	lp_error_json(&body, &told);
 	reply_whole(j, status, lp_buf_span(&body), status == 503 || status == 429 ? seconds : NULL);
 	lp_buf_clear(&body);
 }
