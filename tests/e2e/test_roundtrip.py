@@ -262,6 +262,9 @@ def the_gateway_finds_its_orchestrator_again(nodes, _):
     assert nodes.end(nodes.orchestrator) == 0
     status, _, body = ask(f"{nodes.url}/text-to-image", picture("a fox"))
     assert status in (502, 503) and code_of(body), (status, body)
+    status, headers, body = ask(f"{nodes.url}/text-to-image", picture("a fox"))
+    assert status == 503 and headers["Retry-After"] and code_of(body) == "no_orchestrator", (status, body)
+    assert str(nodes.service) not in body.decode(), "where an orchestrator is is not the client's business"
     cert = (nodes.folder / "orchestrator" / "cert.pem").read_bytes()
     nodes.orchestrator = nodes.start_orchestrator()
     wait_for(lambda: nodes.ready("orchestrator"), "the orchestrator to be ready")
