@@ -96,6 +96,19 @@ void lp_map_free(struct lp_map **map)
 	*map = NULL;
 }
 
+void lp_map_free_all(struct lp_map **map, void (*free_value)(void *value))
+{
+	struct lp_span key;
+	size_t at = 0;
+	void *value;
+
+	if (!*map)
+		return;
+	while (lp_map_next(*map, &at, &key, &value))
+		free_value(value);
+	lp_map_free(map);
+}
+
 size_t lp_map_count(const struct lp_map *map)
 {
 	return map->count;

@@ -25,13 +25,8 @@ struct lp_quota_row {
 static void close_quota(void *arg)
 {
 	struct lp_quota *q = arg;
-	struct lp_span key;
-	void *row;
-	size_t at = 0;
 
-	while (lp_map_next(q->clients, &at, &key, &row))
-		lp_mem_free(row);
-	lp_map_free(&q->clients);
+	lp_map_free_all(&q->clients, lp_mem_free);
 }
 
 struct lp_quota *lp_quota_open(struct lp_scope *scope, size_t rows)

@@ -35,18 +35,12 @@ void lp_orch_let_go(struct lp_orch *orch)
 static void roster_close(void *arg)
 {
 	struct lp_roster *roster = arg;
-	struct lp_span key;
-	size_t at = 0;
-	void *stake;
-
 	for (int i = 0; i < roster->n; i++)
 		lp_orch_let_go(roster->rows[i]);
 	lp_mem_free(roster->rows);
 	lp_agenda_clear(&roster->stale);
 	lp_pools_free(roster);
-	while (lp_map_next(roster->stakes, &at, &key, &stake))
-		lp_mem_free(stake);
-	lp_map_free(&roster->stakes);
+	lp_map_free_all(&roster->stakes, lp_mem_free);
 	lp_map_free(&roster->by_address);
 }
 

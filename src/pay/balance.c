@@ -30,15 +30,9 @@ struct lp_balances *lp_balances_new(size_t max_rows)
 
 void lp_balances_free(struct lp_balances **balances)
 {
-	struct lp_span key;
-	size_t at = 0;
-	void *row;
-
 	if (!*balances)
 		return;
-	while (lp_map_next((*balances)->rows, &at, &key, &row))
-		lp_mem_free(row);
-	lp_map_free(&(*balances)->rows);
+	lp_map_free_all(&(*balances)->rows, lp_mem_free);
 	lp_mem_free(*balances);
 	*balances = NULL;
 }

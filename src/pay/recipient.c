@@ -88,17 +88,6 @@ struct lp_recipient *lp_recipient_new(const struct lp_recipient_setup *setup)
 	return r;
 }
 
-static void free_rows(struct lp_map **map)
-{
-	struct lp_span key;
-	size_t at = 0;
-	void *row;
-
-	while (lp_map_next(*map, &at, &key, &row))
-		lp_mem_free(row);
-	lp_map_free(map);
-}
-
 void lp_recipient_free(struct lp_recipient **recipient)
 {
 	struct lp_recipient *r = *recipient;
@@ -108,9 +97,9 @@ void lp_recipient_free(struct lp_recipient **recipient)
 	lp_nonces_free(&r->nonces);
 	lp_balances_free(&r->balances);
 	lp_winners_free(&r->winners);
-	free_rows(&r->paid);
-	free_rows(&r->offers.rows);
-	free_rows(&r->payers.rows);
+	lp_map_free_all(&r->paid, lp_mem_free);
+	lp_map_free_all(&r->offers.rows, lp_mem_free);
+	lp_map_free_all(&r->payers.rows, lp_mem_free);
 	lp_mem_free(r->lent);
 	lp_buf_clear(&r->row);
 	lp_mem_free(r);

@@ -118,23 +118,12 @@ struct lp_sender *lp_sender_new(const struct lp_sender_rules *rules)
 	return sender;
 }
 
-static void free_rows(struct lp_map **map)
-{
-	struct lp_span key;
-	size_t at = 0;
-	void *row;
-
-	while (lp_map_next(*map, &at, &key, &row))
-		lp_mem_free(row);
-	lp_map_free(map);
-}
-
 void lp_sender_free(struct lp_sender **sender)
 {
 	if (!*sender)
 		return;
-	free_rows(&(*sender)->sessions);
-	free_rows(&(*sender)->offers);
+	lp_map_free_all(&(*sender)->sessions, lp_mem_free);
+	lp_map_free_all(&(*sender)->offers, lp_mem_free);
 	lp_mem_free(*sender);
 	*sender = NULL;
 }

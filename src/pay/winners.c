@@ -40,15 +40,9 @@ struct lp_winners *lp_winners_new(size_t max)
 
 void lp_winners_free(struct lp_winners **winners)
 {
-	struct lp_span key;
-	size_t at = 0;
-	void *row;
-
 	if (!*winners)
 		return;
-	while (lp_map_next((*winners)->rows, &at, &key, &row))
-		lp_mem_free(row);
-	lp_map_free(&(*winners)->rows);
+	lp_map_free_all(&(*winners)->rows, lp_mem_free);
 	lp_mem_free(*winners);
 	*winners = NULL;
 }

@@ -34,13 +34,7 @@ static void unref(void *arg)
 
 static void forget_all(struct lp_gateway *gw)
 {
-	struct lp_span key;
-	size_t at = 0;
-	void *value;
-
-	while (lp_map_next(gw->credentials, &at, &key, &value))
-		unref(value);
-	lp_map_free(&gw->credentials);
+	lp_map_free_all(&gw->credentials, unref);
 }
 
 void lp_gateway_credentials_close(struct lp_gateway *gw)

@@ -14,6 +14,7 @@ struct lp_map;
 
 struct lp_map *lp_map_new(void);
 void lp_map_free(struct lp_map **map);			/* values are not touched */
+void lp_map_free_all(struct lp_map **map, void (*free_value)(void *value));	/* with its values */
 size_t lp_map_count(const struct lp_map *map);
 void *lp_map_find(const struct lp_map *map, struct lp_span key);	/* NULL: not there */
 /* value must not be NULL; returns the value that stood there before, or NULL. */

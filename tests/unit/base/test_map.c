@@ -99,6 +99,28 @@ static void walking_follows_the_order_of_insertion_and_bears_removal(void **stat
 }
 
 /* Against a plain array, with rows coming and going, as a table of connections would see. */
+static int freed;
+
+static void count_freed(void *value)
+{
+	freed += *(int *)value;
+}
+
+static void it_is_freed_with_its_values(void **state)
+{
+	struct lp_map *map = lp_map_new();
+	int one = 1, two = 2;
+
+	(void)state;
+	lp_map_put(map, LP_SPAN("a"), &one);
+	lp_map_put(map, LP_SPAN("b"), &two);
+	lp_map_free_all(&map, count_freed);
+	assert_int_equal(freed, 3);
+	assert_null(map);
+	lp_map_free_all(&map, count_freed);	/* there is none: fine */
+	assert_int_equal(freed, 3);
+}
+
 static void a_long_life_of_random_changes_keeps_it_right(void **state)
 {
 	(void)state;
@@ -134,6 +156,7 @@ int main(void)
 		cmocka_unit_test(putting_again_returns_what_stood_there),
 		cmocka_unit_test(keys_are_bytes_and_may_be_empty),
 		cmocka_unit_test(walking_follows_the_order_of_insertion_and_bears_removal),
+		cmocka_unit_test(it_is_freed_with_its_values),
 		cmocka_unit_test(a_long_life_of_random_changes_keeps_it_right),
 	};
 
