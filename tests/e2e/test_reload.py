@@ -83,6 +83,42 @@ def a_runner_that_stays_keeps_its_jobs_and_health(nodes, runner):
     assert runners(nodes)["text-to-image", "test"]["in_use"] == 0
 
 
+def listed(nodes):
+    status = json.loads(ask(f"http://127.0.0.1:{nodes.cli['orchestrator']}/status")[2])
+    return status["orchestrator"]["runners"]
+
+
+def an_entry_for_one_gateway_is_a_price_and_runs_nothing(nodes, runner):
+    price = {"gateway": "0x" + "ab" * 20, "price_per_unit": 1, "pixels_per_unit": 1}
+    write_models(nodes, [entry(runner, "test", capacity=3), entry(runner, "test", capacity=50, **price),
+                         entry(runner, "only-priced", capacity=50, **price)])
+    reload(nodes, nodes.orchestrator, "orchestrator", "models read again")
+    assert [(row["model"], row["capacity"]) for row in listed(nodes)] == [("test", 3)], listed(nodes)
+
+
+def two_runners_of_one_model_share_its_jobs(nodes, runner):
+    other = FakeRunner()
+    other.gate = runner.gate
+    write_models(nodes, [entry(runner, "test", capacity=2), entry(other, "test", capacity=2)])
+    reload(nodes, nodes.orchestrator, "orchestrator", "models read again")
+    wait_for(lambda: [row["state"] for row in listed(nodes)] == ["ready", "ready"], "both runners")
+    before = len(runner.jobs), len(other.jobs)
+    runner.gate.clear()
+    def until_taken(_):
+        while (answer := ask(f"{nodes.url}/text-to-image", picture("wait for it")))[0] == 503:
+            time.sleep(0.2)
+        return answer[0]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(until_taken, i) for i in range(4)]
+        wait_for(lambda: len(runner.jobs) - before[0] == 2 and len(other.jobs) - before[1] == 2, "two jobs at each", 40)
+        runner.gate.set()
+        assert [job.result() for job in jobs] == [200] * 4
+    other.shutdown()
+    write_models(nodes, [entry(runner, "test", capacity=7)])
+    reload(nodes, nodes.orchestrator, "orchestrator", "models read again")
+    wait_for(lambda: ask(f"{nodes.url}/text-to-image", picture("a fox"))[0] == 200, "a good job", 20, 0.2)
+
+
 def a_file_with_a_mistake_changes_nothing(nodes, runner):
     before = runners(nodes)
     write_models(nodes, '[{"pipeline": "llm"}]')
