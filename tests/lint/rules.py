@@ -9,7 +9,7 @@ import sys
 from source import c_files, code, complexity, exceptions, files, functions, includes, text
 
 # Folders of src/ in their order: each may include itself and those before it.
-ORDER = ["base", "options", "proto", "io", "eth", "pay", "market", "run", "live", "front", "node", "role", "cli", "main"]
+ORDER = ["base", "options", "proto", "io", "eth", "pay", "money", "market", "run", "live", "front", "node", "role", "cli", "main"]
 # Executables of their own beside lpd: what they may include.
 BESIDE = {
     "runner": ["base/", "options/", "io/", "market/pipeline.h", "market/request.h", "runner/"],

@@ -9,7 +9,7 @@ import sys
 
 # Folder: the folders above it.  io and io/port are one here: the simulator replaces port, both need each other.
 ABOVE = {"base": "", "options": "base", "proto": "base", "io": "base options proto port", "port": "base options proto io"}
-for name in ("eth", "pay", "market", "run", "live", "front", "node", "role", "cli"):
+for name in ("eth", "pay", "money", "market", "run", "live", "front", "node", "role", "cli"):
     ABOVE[name] = " ".join(ABOVE)
 
 

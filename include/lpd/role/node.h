@@ -18,6 +18,8 @@
 #include <lpd/run/clip.h>
 #include <lpd/run/runner.h>
 
+struct lp_db;
+struct lp_money;
 struct lp_gateway;
 struct lp_orchestrator;
 struct lp_admin;
@@ -34,6 +36,8 @@ struct lp_node {
 	struct lp_client *client;	/* job path */
 	struct lp_media *media;
 	struct lp_clips *clips;		/* lpd-media */
+	struct lp_db *db;		/* lpd.db; NULL: no role keeps anything */
+	struct lp_money *money;		/* NULL: offchain, nothing is paid */
 	struct lp_gateway *gateway;	/* NULL: not this role */
 	struct lp_orchestrator *orchestrator;
 	struct lp_admin *admin;
