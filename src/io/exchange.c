@@ -381,13 +381,18 @@ static void wait_for_body(struct lp_exchange *ex)
 	watch_stalls(ex);
 }
 
-void lp_exchange_watch(struct lp_exchange *ex, void (*on_event)(void *self), void *self)
+void lp_exchange_attend(struct lp_exchange *ex, void (*on_event)(void *self), void *self)
 {
 	ex->on_event = on_event;
 	ex->self = self;
-	wait_for_body(ex);
 	if (ex->news && on_event)
 		lp_ready(ex->owner->loop, &ex->row);
+}
+
+void lp_exchange_watch(struct lp_exchange *ex, void (*on_event)(void *self), void *self)
+{
+	wait_for_body(ex);
+	lp_exchange_attend(ex, on_event, self);
 }
 
 void lp_exchange_limit_body(struct lp_exchange *ex, int64_t bytes)

@@ -1,11 +1,12 @@
 /* The orchestrator's job, from a gateway's request to the runner's answer:
  *
- *  INTAKE ─► CHECK ─► ADMIT ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
- *     │        ⟲        │       ⟲       ⟲        ▲          ⟲
- *     └────────┴────────┴── any failure, gateway gone, deadline
+ *  CHECK ─► INTAKE ─► WEIGH ─► ADMIT ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
+ *    │        ⟲         ⟲        │       ⟲       ⟲        ▲          ⟲
+ *    └────────┴─────────┴────────┴── any failure, gateway gone, deadline
  *
- * Checks and their order: network-protocol 5.3.  What was taken (the slot, the runner's time) is given back in
- * SETTLE and nowhere else. */
+ * Checks and their order: network-protocol 5.3, but for one thing: whom we do not know is refused by the head of
+ * his request, before a byte of its body is asked for (A-48).  What was taken (the slot, the runner's time) is
+ * given back in SETTLE and nowhere else. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ struct job {
 	struct lp_request *request;
 	struct lp_runner *runner;
 	struct lp_call *call;
-	struct lp_clip *measured;	/* CHECK: how long the recording plays */
+	struct lp_clip *measured;	/* WEIGH: how long the recording plays */
 	struct lp_collect *collect;
 	struct lp_film *film;		/* of a runner's frames */
 	struct lp_stream *stream;
@@ -50,10 +51,11 @@ struct job {
 	char id[9];
 };
 
-enum { INTAKE, CHECK, ADMIT, RUN, RELAY, SETTLE, REPLY, DONE };
+enum { CHECK, INTAKE, WEIGH, ADMIT, RUN, RELAY, SETTLE, REPLY, DONE };
 
-static int intake(void *self);
 static int check(void *self);
+static int intake(void *self);
+static int weigh(void *self);
 static int admit(void *self);
 static int run(void *self);
 static int relay(void *self);
@@ -61,8 +63,9 @@ static int settle(void *self);
 static int reply(void *self);
 
 static const struct lp_state states[] = {
-	[INTAKE] = { "intake", intake, LP_TO(INTAKE) | LP_TO(CHECK) | LP_TO(SETTLE) },
-	[CHECK] = { "check", check, LP_TO(CHECK) | LP_TO(ADMIT) | LP_TO(SETTLE) },
+	[CHECK] = { "check", check, LP_TO(INTAKE) | LP_TO(SETTLE) },
+	[INTAKE] = { "intake", intake, LP_TO(INTAKE) | LP_TO(WEIGH) | LP_TO(SETTLE) },
+	[WEIGH] = { "weigh", weigh, LP_TO(WEIGH) | LP_TO(ADMIT) | LP_TO(SETTLE) },
 	[ADMIT] = { "admit", admit, LP_TO(RUN) | LP_TO(SETTLE) },
 	[RUN] = { "run", run, LP_TO(RUN) | LP_TO(RELAY) | LP_TO(SETTLE) },
 	[RELAY] = { "relay", relay, LP_TO(RELAY) | LP_TO(SETTLE) },
@@ -79,6 +82,15 @@ static void wake(void *self)
 	struct job *job = self;
 
 	lp_task_wake(&job->task);
+}
+
+/* ---- CHECK: what the head says, payment, segment, token ---- */
+
+static int check(void *self)
+{
+	struct job *job = self;
+
+	return lp_orchestrator_check(job->o, job->ex, &job->err) == LP_OK ? INTAKE : SETTLE;
 }
 
 /* ---- INTAKE: the whole request ---- */
@@ -98,10 +110,10 @@ static int intake(void *self)
 		job->err = *lp_intake_err(job->intake);
 		return SETTLE;
 	}
-	return lp_intake_done(job->intake) ? CHECK : LP_AWAIT(INTAKE);
+	return lp_intake_done(job->intake) ? WEIGH : LP_AWAIT(INTAKE);
 }
 
-/* ---- CHECK: payment, segment, token; then what is to be paid for ---- */
+/* ---- WEIGH: how much work it is, which the body says ---- */
 
 /* Without lpd-media the job is for another orchestrator. */
 static void set_err(struct job *job, const struct lp_err *why)
@@ -111,14 +123,13 @@ static void set_err(struct job *job, const struct lp_err *why)
 		job->err.code = LP_NO_CAPACITY;
 }
 
-/* Only now: strangers' files are looked at when their sender may send any. */
 static int measure(struct job *job)
 {
 	if (!job->measured)
 		job->measured = lp_clip_measure(job->scope, job->o->node->clips, lp_intake_file(job->intake),
 						(struct lp_clip_hook){ wake, job });
 	if (!lp_clip_done(job->measured))
-		return LP_AWAIT(CHECK);
+		return LP_AWAIT(WEIGH);
 	if (lp_clip_err(job->measured)->code != LP_OK)
 		set_err(job, lp_clip_err(job->measured));
 	else if (lp_request_measured(job->scope, lp_intake_request(job->intake), lp_clip_milliseconds(job->measured),
@@ -127,12 +138,10 @@ static int measure(struct job *job)
 	return SETTLE;
 }
 
-static int check(void *self)
+static int weigh(void *self)
 {
 	struct job *job = self;
 
-	if (!job->measured && lp_orchestrator_check(job->o, job->ex, &job->err) != LP_OK)
-		return SETTLE;
 	if (!job->pipeline->measured)
 		return ADMIT;
 	if (lp_intake_file(job->intake))
@@ -549,7 +558,7 @@ static void start(const struct orch_route *route, struct lp_exchange *ex)
 	lp_upkeep_job_began(o->node);
 	lp_metric_add(o->node->metrics, LP_M_JOBS_ACTIVE, LP_LABELS("orchestrator"), 1);
 	lp_defer(scope, leave, job);
-	lp_exchange_watch(ex, on_exchange, job);
+	lp_exchange_attend(ex, on_exchange, job);
 	lp_task_start(&job->task, o->node->loop, &lp_machine_orchestrator_job, job);
 	lp_task_deadline(&job->task, o->job_time, LP_DEADLINE);
 }

@@ -16,6 +16,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE / "peer")]
+import h2  # noqa: E402
 from fake_runner import FakeRunner, png  # noqa: E402
 from nodes import LPD, Processes, ask, free_port, wait_for  # noqa: E402
 from wire import (CAPTURES, MESSAGES, fields, frame, message, numbers, one, send, shape, unframe,  # noqa: E402
@@ -270,6 +271,41 @@ def credentials_that_are_no_base64_are_refused(o, _):
     refused(o.job("http_job_text_to_image", livepeer_segment="%%%"), 403, "ErrorSegEncoding")
     reply = o.job("http_job_text_to_image", livepeer_payment="%%%")
     assert reply.status == 402 and reply.body.startswith(b"base64 decode error"), reply
+
+
+def first_words(o, headers):
+    """What is said to an upload of which no more than the head and a few bytes ever come."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    with h2.tls_client(int(o.address.split(":")[1]), ("http/1.1",), timeout=5) as peer:
+        peer.sendall("\r\n".join(["POST /text-to-image HTTP/1.1", f"host: {o.address}", *lines, "", ""]).encode())
+        if "chunked" in headers.values():
+            peer.sendall(b"8\r\n{\"prompt\r\n")
+        said = b""
+        while b"\r\n\r\n" not in said:
+            more = peer.recv(4096)
+            assert more, said
+            said += more
+    return said.decode()
+
+
+@test
+def a_stranger_is_refused_before_his_body_comes(o, runner):
+    jobs, good = len(runner.jobs), o.headers("http_job_text_to_image")
+    strangers = [({"livepeer-payment": "%%%"}, 402), ({"livepeer-segment": "%%%"}, 403), ({"livepeer-segment": ""}, 403),
+                 ({"livepeer-segment": CAPTURES["http_job_text_to_image"]["headers"]["livepeer-segment"]}, 403),
+                 ({"livepeer-segment": segment_for(o, 27, b"nobody/has-this")}, 403)]
+    bodies = [{"content-length": str(1 << 20)}, {"transfer-encoding": "chunked"},
+              {"content-length": "100", "expect": "100-continue"}]
+    for fault, status in strangers:
+        for body in bodies:
+            said = first_words(o, {**good, **fault, **body})
+            assert said.startswith(f"HTTP/1.1 {status} "), (fault, body, said)
+    said = first_words(o, {**good, "content-length": str(1 << 30)})
+    assert said.startswith("HTTP/1.1 413 "), "and so is a body of which the head alone says that it is too large: " + said
+    said = first_words(o, {**good, **bodies[-1]})
+    assert said.startswith("HTTP/1.1 100 "), "whom we know is asked for his body: " + said
+    assert len(runner.jobs) == jobs
+    wait_for(lambda: o.status()["jobs"] == 0, "the jobs to end")
 
 
 @test

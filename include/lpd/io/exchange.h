@@ -33,6 +33,9 @@ bool lp_exchange_is_tls(const struct lp_exchange *ex);
 
 /* Something changed: look at the states below.  Called from the loop, never inline. */
 void lp_exchange_watch(struct lp_exchange *ex, void (*on_event)(void *self), void *self);
+/* The same for who may refuse the request by its head: the client is not asked for its body (100 Continue) before
+ * somebody reads it. */
+void lp_exchange_attend(struct lp_exchange *ex, void (*on_event)(void *self), void *self);
 
 /* The body. */
 enum lp_body_state {

@@ -478,6 +478,28 @@ static void an_error_after_the_head_aborts(void **state)
 	assert_string_equal(reply(f), "200 -1 |");
 }
 
+static void only_attend(struct fixture *f, struct lp_exchange *ex)
+{
+	lp_exchange_attend(ex, on_event, f);
+}
+
+static void who_attends_is_told_but_asks_for_no_body(void **state)
+{
+	struct fixture *f = *state;
+
+	f->in_handle = only_attend;
+	struct lp_exchange *ex = fake_request(&f->w, "POST", "/", 3);
+
+	fake_turn(&f->w);
+	assert_int_equal(f->events, 1);
+	assert_int_equal(f->w.wanted, 0);
+	assert_int_equal(lp_exchange_read(ex).len, 0);
+	assert_int_equal(f->w.wanted, 1);
+	lp_exchange_wire_gone(ex, LP_GONE, NULL);
+	fake_turn(&f->w);
+	assert_true(f->gone_seen);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -485,6 +507,7 @@ int main(void)
 		T(the_handler_is_called_from_the_loop),
 		T(a_path_without_a_query_has_none),
 		T(whoever_watches_is_told_what_came_before),
+		T(who_attends_is_told_but_asks_for_no_body),
 		T(events_of_one_turn_are_told_together_and_never_inline),
 		T(the_last_event_comes_once_and_then_the_scope_closes),
 		T(a_client_that_leaves_before_the_handler_is_never_handled),
