@@ -22,16 +22,26 @@ static void put(struct out *o, const char *at, size_t len)
 	o->len += len;
 }
 
-/* Escapes of ours are \n, \\, \" and \xHH; JSON has no \x, and what is no UTF-8 it cannot say at all. */
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* Escapes of ours are \n, \\, \" and \xHH; JSON has no \x, and what is no UTF-8 it cannot say at all.  Any other
+ * backslash came through a format, or the line was cut behind it: it stands for itself. */
 static size_t put_escape(struct out *o, struct lp_span text)
 {
-	if (text.len >= 4 && text.at[1] == 'x') {
+	if (text.len >= 4 && text.at[1] == 'x' && is_hex(text.at[2]) && is_hex(text.at[3])) {
 		put(o, "\\u00", 4);
 		put(o, text.at + 2, 2);
 		return 4;
 	}
-	put(o, text.at, text.len < 2 ? text.len : 2);
-	return 2;
+	if (text.len >= 2 && (text.at[1] == 'n' || text.at[1] == '"' || text.at[1] == '\\')) {
+		put(o, text.at, 2);
+		return 2;
+	}
+	put(o, "\\\\", 2);
+	return 1;
 }
 
 static size_t utf8_length(unsigned char c)
@@ -48,7 +58,11 @@ static void put_string(struct out *o, struct lp_span text, bool escaped)
 
 		if (escaped && text.at[0] == '\\') {
 			n = put_escape(o, text);
-		} else if (n <= text.len && lp_utf8_valid(lp_span_of(text.at, n))) {
+		} else if (text.at[0] == '"' || text.at[0] == '\\') {
+			put(o, "\\", 1);
+			put(o, text.at, 1);
+			n = 1;
+		} else if ((unsigned char)text.at[0] >= ' ' && n <= text.len && lp_utf8_valid(lp_span_of(text.at, n))) {
 			put(o, text.at, n);
 		} else {
 			put(o, "?", 1);

@@ -71,6 +71,7 @@ static void roster_append(struct lp_roster *roster, struct lp_orch *orch)
 		roster->cap = roster->cap ? 2 * roster->cap : 16;
 		roster->rows = lp_mem_grow(roster->rows, (size_t)roster->cap * sizeof(*roster->rows));
 	}
+	orch->at = roster->n;
 	roster->rows[roster->n++] = orch;
 }
 
@@ -97,14 +98,9 @@ void lp_roster_remove(struct lp_roster *roster, struct lp_span address)
 
 	if (!orch)
 		return;
-	for (int i = 0; i < roster->n; i++) {
-		if (roster->rows[i] != orch)
-			continue;
-		roster->n--;
-		memmove(&roster->rows[i], &roster->rows[i + 1],
-			(size_t)(roster->n - i) * sizeof(*roster->rows));
-		break;
-	}
+	/* The last takes its place: a list may replace thousands in one turn of the loop. */
+	roster->rows[orch->at] = roster->rows[--roster->n];
+	roster->rows[orch->at]->at = orch->at;
 	orch->removed = true;
 	roster->n_reached -= orch->reached;
 	orch->reached = false;

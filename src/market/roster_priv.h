@@ -73,6 +73,7 @@ struct lp_offer {
 struct lp_orch {
 	struct lp_roster *roster;
 	struct lp_span address;		/* behind the struct */
+	int at;				/* in the roster's rows */
 	int refs;			/* one for the roster, one for each try */
 	bool removed;
 	struct lp_scope *scope;		/* of info; NULL: it never answered */

@@ -130,6 +130,47 @@ static void a_long_line_is_still_an_object(void **state)
 	assert_true(b->page.len <= 4096);
 }
 
+/* Wherever the end of a line falls, in an escape or behind it. */
+static void a_line_cut_anywhere_is_still_an_object(void **state)
+{
+	static const char *const units[] = { "\"", "\\", "\x01", "\n", "a\x1b", "\xf0\x9f\xa6\x8a" };
+	struct bench *b = *state;
+	char text[4200];
+
+	for (size_t u = 0; u < sizeof(units) / sizeof(*units); u++) {
+		for (size_t pad = 0; pad < 8; pad++) {
+			size_t n = strlen(units[u]), len = pad;
+
+			memset(text, 'x', pad);
+			for (; len + n < sizeof(text); len += n)
+				memcpy(text + len, units[u], n);
+			text[len] = 0;
+			lp_log_kv(b->log, LP_INFO, "e", "much", text, "last", "2", NULL);
+			parsed(b);
+			lp_log_kv(b->log, LP_INFO, "e", "first", "1", text, text, NULL);
+			parsed(b);
+			lp_log(b->log, LP_INFO, "e", "n=%d much=%s", 1, text);
+			parsed(b);
+		}
+	}
+}
+
+/* Where a format was used for what came from outside: no value may spoil the line. */
+static void a_format_with_anything_in_it_is_still_an_object(void **state)
+{
+	static const char *const values[] = {
+		"\"", "\\", "\"\\", "\"\\x", "\"\\xzz99", "\\q", "\"\\q\"", "\"a\\", "=", " = ", "\"=\"", "\"\\u12\"", "\xc3",
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		lp_log(b->log, LP_INFO, "e", "one=%s two=\"%s\" three=3", values[i], values[i]);
+		parsed(b);
+		lp_log(b->log, LP_INFO, "e", "%s", values[i]);
+		parsed(b);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -140,6 +181,8 @@ int main(void)
 		TEST(every_value_is_read_back),
 		TEST(what_is_no_utf8_is_shown_as_question_marks),
 		TEST(a_long_line_is_still_an_object),
+		TEST(a_line_cut_anywhere_is_still_an_object),
+		TEST(a_format_with_anything_in_it_is_still_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

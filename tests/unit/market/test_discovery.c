@@ -414,6 +414,29 @@ static void extra_nodes_are_asked_as_far_as_allowed(void **state)
 	assert_int_equal(known(w), 1);
 }
 
+/* A list whose every name is another than before, as a webhook may say each minute: the loop is not held up for as
+ * long as each of so many would take to look for among the others. */
+static void thousands_are_replaced_at_once(void **state)
+{
+	enum { MANY = 50000 };
+	struct world *w = *state;
+	struct lp_url *urls = lp_new_array(w->real.scope, struct lp_url, MANY);
+	int64_t began;
+
+	discover(w, NULL, 0, LP_MIN, 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < MANY; i++)
+			assert_int_equal(lp_url_parse(w->real.scope, &urls[i],
+						      lp_span(lp_fmt(w->real.scope, "https://127.%d.%d.%d:1", 1 + round,
+								     i >> 8, i & 255)), NULL), LP_OK);
+		began = lp_mono(w->real.loop);
+		lp_discovery_set(w->discovery, urls, MANY);
+		real_loop_run_for(&w->real, LP_MSEC);
+		assert_int_equal(known(w), MANY);
+		assert_true(lp_mono(w->real.loop) - began < 2 * LP_SEC);
+	}
+}
+
 static void a_gateway_may_close_while_it_asks(void **state)
 {
 	struct world *w = *state;
@@ -444,6 +467,7 @@ int main(void)
 		T(one_that_is_removed_while_it_is_asked_tells_its_waiters),
 		T(who_waits_for_a_list_is_told_when_it_does_not_come),
 		T(extra_nodes_are_asked_as_far_as_allowed),
+		T(thousands_are_replaced_at_once),
 		T(a_gateway_may_close_while_it_asks),
 	};
 
