@@ -3,8 +3,9 @@
 babble, break off and die, an orchestrator that is restarted or killed, clients that leave, SIGHUP.  Afterwards every job has
 ended one way or another, memory and files are as they were, all slots are free, and each pipeline works.
 
-SOAK_SECONDS is how long (60; an hour is 3600), SOAK_SEED another course of it.  ./dev test runs it with the release build
-and with the sanitized one."""
+SOAK_SECONDS is how long (60), SOAK_SEED another course of it, SOAK_RATE how many requests a second at most (as many as six
+clients make).  ./dev test runs it with the release build and with the sanitized one; ./dev soak --minutes 60 is the long
+form, in which the built-in runner works too and no floor of memory or open files may rise."""
 import collections
 import http.client
 import json
@@ -22,12 +23,16 @@ os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_s
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from fake_runner import FakeRunner, Handler  # noqa: E402
+from flat import Flat, grown  # noqa: E402
 from hostile import PROMPT, SANITIZED, Watch, files, rss  # noqa: E402
 from nodes import LPD, Pair, answers, ask, each, free_port, wait_for  # noqa: E402
 from test_pipelines import ROWS, form, media_of  # noqa: E402
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", 60))
 SEED = int(os.environ.get("SOAK_SEED", 1))
+RATE = float(os.environ.get("SOAK_RATE", 0))
+LONG = SECONDS >= 120
+SETTLING = min(SECONDS / 3, 600)        # then nothing may grow any more
 CLIENTS = 6
 ENDS = {200, 202, 204, 400, 404, 413, 422, 429, 500, 502, 503, 504}     # 500: a runner's own fault, as its orchestrator says it
 GROWTH = 96 if SANITIZED else 32    # MB
@@ -96,7 +101,25 @@ class Three(Pair):
         pathlib.Path(folder).mkdir(exist_ok=True)
         self.spare_models.write_text(json.dumps([{"pipeline": pipeline, "model_id": "test", "warm": True, "capacity": 3,
                                                   "url": f"http://127.0.0.1:{other.port}"} for pipeline in ROWS]))
+        if LONG:
+            self.offer_builtin(pathlib.Path(folder), steady.port, more)
         super().__init__(folder, steady.port, **more)
+
+    @staticmethod
+    def offer_builtin(folder, port, more):
+        """Beside the models of the fake runner; drawn more simply when no models are in $LP_DATA_DIR."""
+        more["models"] = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{port}", "warm": True,
+                           "capacity": more["capacity"]} for pipeline in more.pop("pipelines")]
+        more["models"].append({"pipeline": "text-to-image", "model_id": "builtin/sketch", "warm": True})
+        models = pathlib.Path(os.environ.get("LP_DATA_DIR", "/nonexistent")) / "models"
+        if models.is_dir():
+            (folder / "orchestrator").mkdir()
+            (folder / "orchestrator" / "models").symlink_to(models)
+
+    def child(self):
+        """The pid of the lpd-runner that the orchestrator has started; None: there is none."""
+        children = pathlib.Path(f"/proc/{self.orchestrator.pid}/task/{self.orchestrator.pid}/children").read_text().split()
+        return int(children[0]) if children else None
 
     def start_spare(self):
         return self.start("spare", *self.node_words(), "-serviceAddr", f"127.0.0.1:{self.spare}", "-aiModels", self.spare_models)
@@ -108,7 +131,8 @@ class Three(Pair):
     def start_gateway(self):
         self.second = self.start_spare()
         return self.node("gateway", "-orchAddr", f"127.0.0.1:{self.service},127.0.0.1:{self.spare}", "-httpAddr",
-                         f"127.0.0.1:{self.http}", "-discoveryInterval", "2s", "-maxJobsPerClient", "200", "-allowPriorities")
+                         f"127.0.0.1:{self.http}", "-discoveryInterval", "2s", "-maxJobsPerClient", "200", "-allowPriorities",
+                         *(["-jobsTTL", "1m"] if LONG else []))
 
 
 # ---- clients ----
@@ -126,7 +150,7 @@ class Client(threading.Thread):
             except Exception as why:  # noqa: BLE001    (any fault is the test's)
                 self.odd.append(repr(why))
                 time.sleep(0.2)
-            time.sleep(self.dice.random() * 0.1)
+            time.sleep(2 * self.dice.random() * CLIENTS / RATE if RATE else self.dice.random() * 0.1)
 
     def request(self):
         path = self.dice.choice(list(ROWS))
@@ -200,6 +224,17 @@ class Client(threading.Thread):
             self.odd.append(f"status {status}")
 
 
+class Artist(Client):
+    """One that asks the built-in runner for a small picture now and then."""
+
+    def one(self):
+        fields = {"model_id": "builtin/sketch", "prompt": f"{PROMPT} a fox", "width": 128, "height": 128, "num_inference_steps": 2}
+        status, got = ask(f"{self.nodes.url}/text-to-image?media=inline", fields, timeout=60)[::2]
+        self.count(status)
+        self.seen["drawn"] += status == 200 and b'"data:image/png' in got
+        self.ends.wait(4)
+
+
 # ---- what goes wrong ----
 
 def restart(pair, how):
@@ -232,7 +267,7 @@ def trouble(pair, runners, dice):
 
 def live(pair, runners, seconds, watch=lambda: None):
     ends, dice = threading.Event(), random.Random(SEED)
-    clients = [Client(pair, n, ends) for n in range(CLIENTS)]
+    clients = [Client(pair, n, ends) for n in range(CLIENTS)] + [Artist(pair, CLIENTS, ends)] * LONG
     for client in clients:
         client.start()
     until = time.monotonic() + seconds
@@ -268,33 +303,61 @@ def all_is_well(pair, watch):
         wait_for(lambda: works(pair, path), f"a good job of {path}", 90, 0.5)
     wait_for(watch.idle, "the slots to be free", 30)
     rows = watch.status("orchestrator")["orchestrator"]["runners"]
-    wait_for(lambda: all(row["state"] == "ready" and row["capacity"] == 3
+    wait_for(lambda: all(row["state"] == "ready" and row["capacity"] == (1 if row["model"].startswith("builtin/") else 3)
                          for row in watch.status("orchestrator")["orchestrator"]["runners"]), f"the capacity of before: {rows}", 40)
+
+
+class Look:
+    """While the second part runs: the most memory, and in the long form all of flat, told each minute."""
+
+    def __init__(self, nodes, watch):
+        self.watch, self.most, self.began, self.told = watch, {role: 0 for role in nodes.cli}, time.monotonic(), 0
+        self.flat = Flat({**{role: lambda process=process: process.pid for role, process in watch.both()}, "lpd-runner": nodes.child})
+
+    def __call__(self):
+        for role, process in self.watch.both():
+            self.most[role] = max(self.most[role], rss(process))
+        if not LONG:
+            return
+        self.flat.look()
+        minute = int((time.monotonic() - self.began) / 60)
+        if minute != self.told:
+            self.told = minute
+            print(f"minute {minute}: {self.flat.words()}", flush=True)
 
 
 def mixed_jobs_and_faults_leave_the_nodes_as_they_were(nodes, runners):
     watch = Watch(nodes)
-    seen = live(nodes, runners, SECONDS / 3)
+    seen = live(nodes, runners, SETTLING)
     all_is_well(nodes, watch)       # from here on nothing may grow
     before = {role: (rss(process), files(process)) for role, process in watch.both()}
-    most = {role: value[0] for role, value in before.items()}
-
-    def look():
-        for role, process in watch.both():
-            most[role] = max(most[role], rss(process))
-    seen += live(nodes, runners, SECONDS * 2 / 3, look)
+    look = Look(nodes, watch)
+    seen += live(nodes, runners, SECONDS - SETTLING, look)
+    faults = look.flat.grew() if LONG else []
     all_is_well(nodes, watch)
     print(f"{SECONDS:.0f} s, {sum(seen.values())} requests: {dict(seen)}")
-    assert seen[200] > SECONDS, "hardly a job was served"
+    assert seen[200] > (min(1, RATE / 3) if RATE else 1) * SECONDS, "hardly a job was served"
+    assert SANITIZED or not faults, "; ".join(faults)
     for role, process in watch.both():
         memory, opened = before[role]
-        print(f"the {role}: {memory:.1f} MB, later {rss(process):.1f} MB, {most[role]:.1f} MB at most; {opened} files, later "
+        print(f"the {role}: {memory:.1f} MB, later {rss(process):.1f} MB, {look.most[role]:.1f} MB at most; {opened} files, later "
               f"{files(process)}")
         wait_for(lambda: files(process) <= opened + 12, f"the {role} to close files: {files(process)}, {opened} before", 30)
         wait_for(lambda: rss(process) <= memory + GROWTH, f"the {role} to give memory back: {rss(process):.0f} MB", 30, 0.5)
     assert nodes.end(nodes.second) == 0
     watch.end()
     assert PROMPT not in (nodes.folder / "spare.log").read_text(errors="replace")
+
+
+def a_floor_that_rises_is_told_with_the_part_that_does_and_a_noisy_one_is_not(nodes, runners):
+    def samples(slope):
+        dice = random.Random(7)
+        return [(when, {"heap": 10 + slope * when / 3600 + dice.random(), "mapped files": 5.0 + 9 * (dice.random() < 0.3)})
+                for when in range(0, 3600, 5)]
+    assert grown("even", samples(0), "memory", "MB") == []
+    assert grown("slow", samples(1), "memory", "MB") == []
+    words, = grown("leaky", samples(6), "memory", "MB")
+    assert "leaky: its memory rose by" in words and words.endswith("heap"), words
 
 
 def main():
