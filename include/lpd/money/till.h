@@ -1,7 +1,7 @@
 /* money/till - how a gateway pays: a payment for one try of a job, and what became of it.
  *
- * Two ways lie behind it: our own account (pay/sender, signed here, kept in the books), and a remote signer that
- * has the key, the sessions and the nonces, and is asked over HTTP.  A job sees neither. */
+ * Two ways lie behind it: our own account (money/own_till: pay/sender, signed here, kept in the books), and a
+ * remote signer that has the key, the sessions and the nonces, and is asked over HTTP.  A job sees neither. */
 #ifndef LPD_MONEY_TILL_H
 #define LPD_MONEY_TILL_H
 
@@ -11,8 +11,9 @@
 struct lp_till;
 struct lp_outlay;		/* one try's part in it */
 
+/* Copied but for what the spans and job point to, which lives as long as the scope. */
 struct lp_till_want {
-	struct lp_sender_key to;	/* recipient, capability, model: spans live as long as the scope */
+	struct lp_sender_key to;	/* recipient, capability, model */
 	uint64_t units;
 	const struct lp_price *max;	/* NULL: any */
 	bool alone;			/* the last try was short: lean on no other credit */
@@ -27,9 +28,9 @@ struct lp_till_hook {
 	void *self;
 };
 
-/* LP_OK, then the value of Livepeer-Payment may leave (its offer is safe on disk).  Codes as lp_sender_pay():
- * PARAMS_EXPIRED: get another OrchestratorInfo and come again.  When the scope closes before it was settled, it is
- * settled as UNKNOWN if its header had been asked for, else as NOT_TAKEN. */
+/* LP_OK, then the value of Livepeer-Payment may leave (its offer is safe on disk).  Codes as lp_sender_offer() and
+ * lp_sender_pay(): PARAMS_EXPIRED: get another OrchestratorInfo and come again.  When the scope closes before it was
+ * settled, it is settled as UNKNOWN if its header had been asked for, else as NOT_TAKEN. */
 struct lp_outlay *lp_till_pay(struct lp_scope *scope, struct lp_till *till, const struct lp_till_want *want,
 			      struct lp_till_hook hook);
 bool lp_outlay_done(const struct lp_outlay *outlay);
@@ -41,32 +42,43 @@ struct lp_amount lp_outlay_fee(const struct lp_outlay *outlay);
  * credit where the peer does so.  refused: the peer will not have this offer any more. */
 struct lp_outlay_end {
 	enum lp_paid how;
-	uint64_t used;
+	uint64_t used;			/* with DONE: 0 is all of them */
 	bool refused;
 };
+/* Does nothing for one that failed. */
 void lp_outlay_settle(struct lp_outlay *outlay, const struct lp_outlay_end *end);
 
 /* The session has to be asked about before it can pay: true also for one that is about to run out of nonces. */
 bool lp_till_stale(const struct lp_till *till, const struct lp_sender_key *to);
 
-struct lp_account;
-struct lp_bank;
-struct lp_books;
-struct lp_till_own {
-	struct lp_loop *loop;
-	struct lp_account *account;
-	struct lp_bank *bank;
-	struct lp_books *books;
-	struct lp_sender_rules rules;	/* first_nonce is drawn here */
-};
-enum lp_code lp_till_open(struct lp_scope *scope, struct lp_till **out, const struct lp_till_own *own,
-			  struct lp_err *e) LP_MUST_USE;
+/* ---- for those who implement it ---- */
 
-/* What an implementation brings (money/till.c: our own; money/remote_till.c: a signer elsewhere). */
+/* All from the loop.  pay: lp_outlay_paid() or lp_outlay_failed() follows once, at once or later, unless settle
+ * comes before it.  settle: once for each that did not fail, also while it is not yet paid (NOT_TAKEN): whoever holds
+ * the outlay must forget it then.  want lives as long as the outlay. */
 struct lp_till_ops {
 	void (*pay)(void *self, struct lp_outlay *outlay, const struct lp_till_want *want);
 	void (*settle)(void *self, struct lp_outlay *outlay, const struct lp_outlay_end *end);
 	bool (*stale)(const void *self, const struct lp_sender_key *to);
 };
+struct lp_till *lp_till_new(struct lp_scope *scope, struct lp_loop *loop, const struct lp_till_ops *ops, void *self);
+
+/* What a payment is: its header lives as long as the outlay's scope. */
+struct lp_outlay_paid {
+	struct lp_span header;
+	struct lp_amount fee;		/* what the job may cost */
+	struct lp_amount value;		/* of the tickets that go with it */
+	uint32_t tickets;
+	struct lp_wei face_value;	/* of each */
+};
+void lp_outlay_paid(struct lp_outlay *outlay, const struct lp_outlay_paid *paid);
+void lp_outlay_failed(struct lp_outlay *outlay, const struct lp_err *why);
+const struct lp_outlay_paid *lp_outlay_payment(const struct lp_outlay *outlay);	/* zeros: none yet */
+bool lp_outlay_left(const struct lp_outlay *outlay);	/* its header was asked for */
+struct lp_scope *lp_outlay_scope(const struct lp_outlay *outlay);
+const struct lp_till_want *lp_outlay_want(const struct lp_outlay *outlay);
+/* One thing of the implementation's, for each; NULL at first. */
+void lp_outlay_keep(struct lp_outlay *outlay, void *part);
+void *lp_outlay_part(const struct lp_outlay *outlay);
 
 #endif
