@@ -440,6 +440,28 @@ static void interrupt(struct lp_kept *kept)
 	try_save(kept);
 }
 
+/* Each is named for who looks closely; tell_removed() says how many there were. */
+static void refuse(struct lp_kept *kept, bool read)
+{
+	struct lp_jobs *jobs = kept->jobs;
+	struct lp_scope *scope = kept->scope;
+	bool other = kept->form >= 0 && kept->form != LP_KEPT_FORM;
+
+	jobs->n_other_form += other;
+	jobs->n_unread += !read && !other;
+	jobs->n_beyond += read;
+	lp_log_kv(jobs->want.log, LP_DEBUG, "no kept job", "file", kept->path, NULL);
+	lp_parcel_remove(jobs->scope, jobs->want.loop, kept->path);
+	lp_scope_close(&scope);
+}
+
+static void tell_removed(const struct lp_jobs *jobs)
+{
+	if (jobs->n_other_form + jobs->n_unread + jobs->n_beyond)
+		lp_log(jobs->want.log, LP_UNUSUAL, "kept jobs are lost", "other_version=%d unreadable=%d too_many=%d",
+		       jobs->n_other_form, jobs->n_unread, jobs->n_beyond);
+}
+
 static void load(void *self, const char *name, struct lp_span line, int64_t size)
 {
 	struct lp_jobs *jobs = self;
@@ -447,12 +469,10 @@ static void load(void *self, const char *name, struct lp_span line, int64_t size
 	int64_t latest = lp_wall(jobs->want.loop) + jobs->want.ttl;
 
 	kept->path = lp_fmt(kept->scope, "%s/%s", jobs->want.dir, name);
-	if (!lp_kept_read_line(kept, line, size) || jobs->count >= jobs->want.max || lp_map_find(jobs->by_id, kept->id)) {
-		struct lp_scope *scope = kept->scope;
+	bool read = lp_kept_read_line(kept, line, size);
 
-		lp_log_kv(jobs->want.log, LP_UNUSUAL, "no kept job", "file", kept->path, NULL);
-		lp_parcel_remove(jobs->scope, jobs->want.loop, kept->path);
-		lp_scope_close(&scope);
+	if (!read || jobs->count >= jobs->want.max || lp_map_find(jobs->by_id, kept->id)) {
+		refuse(kept, read);
 		return;
 	}
 	put(kept);
@@ -500,6 +520,7 @@ enum lp_code lp_jobs_open(struct lp_scope *parent, struct lp_jobs **out, const s
 	if (lp_folder_make(jobs->want.dir, e) != LP_OK || lp_folder_lock(scope, jobs->want.dir, e) != LP_OK)
 		return e->code;
 	lp_parcel_each(jobs->want.dir, "job-", load, jobs);
+	tell_removed(jobs);
 	if (!lp_list_empty(&jobs->ended))
 		set_timer(jobs);
 	*out = jobs;

@@ -6,8 +6,6 @@
 
 #include "jobs_priv.h"
 
-#define FORM 1	/* a file of another form is none of ours */
-
 static void add_text(struct lp_buf *to, const char *name, struct lp_span value)
 {
 	lp_buf_fmt(to, ",\"%s\":", name);
@@ -18,7 +16,7 @@ void lp_kept_write_line(const struct lp_kept *kept, struct lp_buf *to)
 {
 	char print[65];
 
-	lp_buf_fmt(to, "{\"form\":%d", FORM);
+	lp_buf_fmt(to, "{\"form\":%d", LP_KEPT_FORM);
 	add_text(to, "id", kept->id);
 	add_text(to, "pipeline", kept->pipeline);
 	add_text(to, "model", kept->model);
@@ -105,14 +103,14 @@ static void get_texts(struct lp_kept *kept, const json_t *line)
 
 static bool get_all(struct lp_kept *kept, const json_t *line, int64_t body_at)
 {
-	int64_t form, status;
+	int64_t status;
 	uint8_t id[LP_KEPT_ID / 2];
 
 	get_texts(kept, line);
 	if (!lp_code_find(lp_strdup(kept->scope, lp_json_str(line, "code")), &kept->code))
 		kept->code = LP_INTERNAL;	/* of a newer lpd */
 	kept->asynchronous = json_is_true(lp_json_get(line, "asynchronous"));
-	if (!get_number(line, "form", &form) || form != FORM || !lp_hex_read(id, sizeof(id), kept->id) || !kept->pipeline.len ||
+	if (!get_number(line, "form", &kept->form) || kept->form != LP_KEPT_FORM || !lp_hex_read(id, sizeof(id), kept->id) || !kept->pipeline.len ||
 	    !lp_hex_read(kept->fingerprint, sizeof(kept->fingerprint), lp_json_str(line, "fingerprint")) ||
 	    !get_state(kept, lp_json_str(line, "state")))
 		return false;
@@ -133,6 +131,7 @@ bool lp_kept_read_line(struct lp_kept *kept, struct lp_span text, int64_t size)
 	bool ok;
 
 	kept->bytes = size;
+	kept->form = -1;
 	ok = lp_json_parse(scope, &line, text, &e) == LP_OK && json_is_object(line) &&
 	     get_all(kept, line, (int64_t)text.len + 1);
 	lp_scope_close(&scope);

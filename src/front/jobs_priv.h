@@ -18,6 +18,7 @@ struct lp_jobs {
 	struct lp_spool_budget files;			/* of spools that are windows on our files: counted elsewhere */
 	struct lp_timer timer;
 	int count, writing;		/* rows; files under way */
+	int n_other_form, n_unread, n_beyond;	/* files that the start found and removed */
 };
 
 struct kept_medium {
@@ -32,6 +33,7 @@ struct lp_kept {
 	struct lp_scope *scope;
 	struct lp_link link;
 	struct lp_span id, pipeline, model, request_id, key;
+	int64_t form;			/* of its file; -1: not known */
 	struct lp_span job;		/* whose media they are; empty after a restart */
 	uint8_t fingerprint[32];
 	bool asynchronous, cancelled, ended;
@@ -65,6 +67,8 @@ struct kept_asker {
 	bool for_mark;			/* 202 when it is on disk; else the reply when its head has come */
 	bool again;
 };
+
+#define LP_KEPT_FORM 1	/* a file of another form is none of ours */
 
 /* jobs_line.c: the first line of a row's file.  Reading fills everything but scope and tables; false: it is no row of
  * ours, or its lengths are not those of the file. */

@@ -38,6 +38,7 @@ static void break_off(struct lp_capture *c, enum lp_code why, const char *words)
 	c->ex = NULL;
 	if (ex)
 		lp_exchange_wire_gone(ex, why, words);
+	lp_spool_break(c->body, c->err.code, lp_err_words(&c->err));	/* somebody may be reading it */
 	tell(c);
 }
 
@@ -101,6 +102,7 @@ static void aborted(void *stream, enum lp_code why)
 	c->ex = NULL;
 	if (c->err.code == LP_OK)
 		lp_fail(&c->err, why, "%s", lp_code_words(why));
+	lp_spool_break(c->body, c->err.code, lp_err_words(&c->err));
 	tell(c);
 }
 

@@ -439,6 +439,13 @@ void lp_spool_end(struct lp_spool *spool)
 	tell_readers(store);
 }
 
+void lp_spool_break(struct lp_spool *spool, enum lp_code why, const char *words)
+{
+	lp_assert(spool->writer);
+	if (!spool->store->ended)
+		break_store(spool->store, why, words);
+}
+
 void lp_spool_watch(struct lp_spool *spool, void (*on_event)(void *self), void *self)
 {
 	spool->on_event = on_event;

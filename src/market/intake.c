@@ -26,6 +26,7 @@ struct lp_intake {
 	bool whole;			/* its end was seen: only the disk is waited for */
 	struct lp_spool *file;
 	struct lp_jpeg_scan jpeg;
+	struct lp_keccak keccak;
 	struct lp_span field;		/* name of the text field, in the scope */
 	size_t field_max;
 	enum { SKIP, TEXT, FILE_PART } part;
@@ -150,6 +151,7 @@ static void part_begin(struct lp_intake *in, const struct lp_part *part)
 		file->type = lp_span_dup(in->scope, part->type);
 		in->file = lp_spool_open(in->scope, lp_exchange_loop(in->ex), in->want.budget);
 		lp_spool_watch(in->file, on_spool, in);
+		lp_keccak_init(&in->keccak);
 		in->part = FILE_PART;
 	} else {
 		in->field = lp_span(param->name);
@@ -166,6 +168,8 @@ static enum lp_code part_data(struct lp_intake *in, struct lp_span data, struct 
 		break;
 	case FILE_PART:
 		lp_jpeg_scan(&in->jpeg, data);
+		if (in->want.hash)
+			lp_keccak_add(&in->keccak, data.at, data.len);
 		return lp_spool_write(in->file, data, e);
 	case TEXT:
 		if (in->text.len + data.len > in->field_max)
@@ -244,6 +248,8 @@ static void form_done(struct lp_intake *in)
 			return;
 		file->size = lp_spool_size(in->file);
 		file->head = lp_spool_head(in->file);
+		if (in->want.hash)
+			lp_keccak_end(&in->keccak, file->hash.bytes);
 		in->request->width = in->jpeg.width;
 		in->request->height = in->jpeg.height;
 	}

@@ -71,15 +71,17 @@ static int measure(struct lp_gateway_job *j)
 static int intake(void *self)
 {
 	struct lp_gateway_job *j = self;
-	const struct lp_intake_want want = {
-		.pipeline = j->pipeline,
-		.edge = LP_EDGE_GATEWAY,
-		.budget = lp_media_budget(j->gw->node->media),
-	};
 
 	if (j->err.code != LP_OK)
 		return SETTLE;
 	if (!j->intake) {
+		const struct lp_intake_want want = {
+			.pipeline = j->pipeline,
+			.edge = LP_EDGE_GATEWAY,
+			.budget = lp_media_budget(j->gw->node->media),
+			.hash = lp_exchange_header(j->ex, "idempotency-key").at != NULL,
+		};
+
 		j->intake = lp_intake_start(j->scope, j->ex, &want, wake, j);
 		return LP_AWAIT(INTAKE);
 	}

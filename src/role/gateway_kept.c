@@ -47,8 +47,7 @@ static enum lp_code read_key(const struct lp_exchange *ex, struct lp_span *key, 
 	return LP_OK;
 }
 
-/* Over everything that makes the request what it is.  Of a file: size and first 64 KiB, which is what is at hand
- * without reading it back from the disk. */
+/* Over everything that makes the request what it is: of a file all bytes, which INTAKE hashed as they came. */
 static void take_print(const struct lp_gateway_job *j, uint8_t print[32])
 {
 	const struct lp_request_file *file = &j->request->file;
@@ -59,7 +58,8 @@ static void take_print(const struct lp_gateway_job *j, uint8_t print[32])
 	lp_buf_fmt(&text, "\n%s\n%s\n%lld\n", j->pipeline->name, j->inline_media ? "inline" : "", (long long)file->size);
 	lp_keccak_init(&k);
 	lp_keccak_add(&k, lp_buf_span(&text).at, text.len);
-	lp_keccak_add(&k, file->head.at, file->head.len);
+	if (file->given)
+		lp_keccak_add(&k, file->hash.bytes, sizeof(file->hash.bytes));
 	lp_keccak_end(&k, print);
 	lp_buf_clear(&text);
 }

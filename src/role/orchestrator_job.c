@@ -101,7 +101,7 @@ static int intake(void *self)
 
 	if (!job->intake) {
 		struct lp_intake_want want = { job->pipeline, LP_EDGE_ORCHESTRATOR,
-					       lp_media_budget(job->o->node->media) };
+					       lp_media_budget(job->o->node->media), false };
 
 		job->intake = lp_intake_start(job->scope, job->ex, &want, wake, job);
 	}

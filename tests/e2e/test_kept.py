@@ -106,6 +106,24 @@ def a_running_job_is_cancelled_at_the_runner(nodes, runner):
     assert ask(f"{nodes.url}/jobs/{job}", method="DELETE")[0] == 404
 
 
+def upload(url, picture_, **headers):
+    body = (b'--XX\r\nContent-Disposition: form-data; name="model_id"\r\n\r\ntest\r\n--XX\r\n'
+            b'Content-Disposition: form-data; name="prompt"\r\n\r\na fox\r\n--XX\r\nContent-Disposition: form-data; '
+            b'name="image"; filename="a.png"\r\n\r\n' + picture_ + b"\r\n--XX--\r\n")
+    return ask(f"{url}/upscale", body, {"Content-Type": "multipart/form-data; boundary=XX", **headers})
+
+
+def two_files_that_differ_in_one_byte_far_behind_are_two(nodes, runner):
+    """Of the same size, the same for their first 400,000 bytes."""
+    one, other = (PICTURE + bytes(400000) + last for last in (b"a", b"b"))
+    key = {"Idempotency-Key": "a-file"}
+    assert upload(nodes.url, one, **key)[0] == 200
+    status, headers, _ = upload(nodes.url, one, **key)
+    assert status == 200 and headers["Idempotency-Replayed"] == "true", status
+    status, _, body = upload(nodes.url, other, **key)
+    assert status == 422 and code_of(body) == "idempotency_key_reused", (status, body)
+
+
 def jobs_are_listed_newest_first(nodes, runner):
     ids = [begin(nodes) for _ in range(3)]
     for job in ids:

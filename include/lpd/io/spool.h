@@ -20,6 +20,8 @@ void lp_spool_expect(struct lp_spool *spool, int64_t size);
 enum lp_code lp_spool_write(struct lp_spool *spool, struct lp_span bytes, struct lp_err *e) LP_MUST_USE;
 size_t lp_spool_room(const struct lp_spool *spool);	/* bytes welcome now; 0 while the disk is behind */
 void lp_spool_end(struct lp_spool *spool);
+/* The rest will not come: readers are told that, and get no more.  Nothing after the end. */
+void lp_spool_break(struct lp_spool *spool, enum lp_code why, const char *words);
 /* Heard when there is room again, when the end is safe on its medium, or when it failed. */
 void lp_spool_watch(struct lp_spool *spool, void (*on_event)(void *self), void *self);
 bool lp_spool_ready(const struct lp_spool *spool);	/* ended and readable */

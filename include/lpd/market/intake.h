@@ -14,6 +14,7 @@ struct lp_intake_want {
 	const struct lp_pipeline *pipeline;
 	enum lp_edge edge;
 	struct lp_spool_budget *budget;		/* for files, and what is held in memory; not NULL */
+	bool hash;				/* of the file's bytes, while they come */
 };
 
 /* Lives in the job's scope, which may outlive the exchange.  on_event comes when it is done or failed. */

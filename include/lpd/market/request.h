@@ -9,6 +9,7 @@
 
 #include <lpd/base/buf.h>
 #include <lpd/base/scope.h>
+#include <lpd/eth/keccak.h>
 #include <lpd/market/pipeline.h>
 
 struct lp_value {
@@ -24,6 +25,7 @@ struct lp_request_file {
 	bool given;
 	struct lp_span filename, type;
 	struct lp_span head;	/* the first bytes, up to 64 KiB */
+	struct lp_hash hash;	/* of all of them, if intake was asked for it; else zeros */
 	int64_t size;
 	int64_t milliseconds;	/* that it plays; 0: not measured */
 };

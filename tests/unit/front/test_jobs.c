@@ -18,6 +18,8 @@ struct world {
 	struct lp_log *log;
 	struct lp_exchange *like;
 	uint8_t print[32];
+	struct lp_log_sink sink;
+	char lost[200];
 };
 
 static void nothing(void *self, struct lp_exchange *ex)
@@ -26,11 +28,13 @@ static void nothing(void *self, struct lp_exchange *ex)
 	(void)ex;
 }
 
-static void no_line(void *self, const char *line, size_t len)
+/* The last that says what the start removed. */
+static void take_line(void *self, const char *line, size_t len)
 {
-	(void)self;
-	(void)line;
-	(void)len;
+	struct world *w = self;
+
+	if (memmem(line, len, "kept jobs are lost", 18))
+		snprintf(w->lost, sizeof(w->lost), "%.*s", (int)len, line);
 }
 
 static void open_jobs(struct world *w, int64_t ttl)
@@ -48,12 +52,12 @@ static void open_jobs(struct world *w, int64_t ttl)
 static int setup(void **state)
 {
 	static struct world w;
-	static const struct lp_log_sink sink = { .write = no_line };
 
 	memset(&w, 0, sizeof(w));
 	fake_wire_open(&w.w);
 	w.w.owner.handle = nothing;
-	w.log = lp_log_open(w.w.r.scope, &sink);
+	w.sink = (struct lp_log_sink){ .level = LP_INFO, .write = take_line, .self = &w };
+	w.log = lp_log_open(w.w.r.scope, &w.sink);
 	temp_dir_make(&w.dir);
 	snprintf(w.folder, sizeof(w.folder), "%s/jobs", w.dir.path);
 	w.like = fake_request(&w.w, "POST", "/llm", 0);
@@ -245,6 +249,22 @@ static void files_that_are_no_rows_are_removed(void **state)
 	open_jobs(w, LP_HOUR);
 }
 
+static void rows_of_another_version_are_counted_in_the_log(void **state)
+{
+	struct world *w = *state;
+
+	lp_scope_close(&w->scope);
+	for (int i = 0; i < 3; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "job-%d", i);
+		put_file(w, name, i < 2 ? "{\"form\":2,\"id\":\"0\"}\n" : "{\"id\":\"0\"}\n");
+	}
+	open_jobs(w, LP_HOUR);
+	assert_non_null(strstr(w->lost, "other_version=2 unreadable=1 too_many=0"));
+	assert_int_equal(files_soon(w, 0), 0);
+}
+
 /* Cut off, or with more behind it than it says. */
 static void a_file_of_another_length_than_it_says_is_no_row(void **state)
 {
@@ -317,6 +337,7 @@ int main(void)
 		TEST(kept_jobs_expire),
 		TEST(a_clock_that_jumped_keeps_nothing_for_ever),
 		TEST(files_that_are_no_rows_are_removed),
+		TEST(rows_of_another_version_are_counted_in_the_log),
 		TEST(a_file_of_another_length_than_it_says_is_no_row),
 		TEST(replies_for_keys_make_room_and_asynchronous_ones_do_not),
 		TEST(as_many_as_may_be_are_kept_and_not_one_more),

@@ -175,6 +175,41 @@ static void a_reply_that_is_broken_off_is_told(void **state)
 	assert_int_equal(lp_capture_err(f->c)->code, LP_RESET);
 }
 
+/* Whoever owns the capture may keep it for long: its readers must not wait as long. */
+static void who_reads_a_reply_that_breaks_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_scope *scope = lp_scope_open(f->w.r.scope, "reader");
+	struct lp_spool_reader *reader = lp_spool_read(scope, lp_capture_body(f->c), on_exchange, f);
+
+	lp_reply_head(lp_capture_exchange(f->c), 200, -1, NULL, 0);
+	lp_reply_write(lp_capture_exchange(f->c), LP_SPAN("one"));
+	assert_true(lp_span_is(lp_spool_peek(reader), "one"));
+	lp_spool_consume(reader, 3);
+	assert_int_equal(lp_spool_peek(reader).len, 0);
+	lp_reply_abort(lp_capture_exchange(f->c), LP_BAD_REQUEST);
+	turn(f);
+	assert_true(f->last > 0);
+	assert_int_equal(lp_spool_reader_err(reader)->code, LP_BAD_REQUEST);
+	assert_false(lp_spool_at_end(reader));
+	lp_scope_close(&scope);
+}
+
+static void who_reads_a_reply_that_is_cancelled_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_scope *scope = lp_scope_open(f->w.r.scope, "reader");
+	struct lp_spool_reader *reader = lp_spool_read(scope, lp_capture_body(f->c), on_exchange, f);
+
+	lp_reply_head(lp_capture_exchange(f->c), 200, -1, NULL, 0);
+	assert_int_equal(lp_spool_peek(reader).len, 0);
+	lp_capture_cancel(f->c, "enough");
+	turn(f);
+	assert_true(f->last > 0);
+	assert_int_equal(lp_spool_reader_err(reader)->code, LP_GONE);
+	lp_scope_close(&scope);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -187,6 +222,8 @@ int main(void)
 		TEST(a_spent_budget_looks_like_a_client_that_left),
 		TEST(cancelled_it_looks_like_a_client_that_left),
 		TEST(a_reply_that_is_broken_off_is_told),
+		TEST(who_reads_a_reply_that_breaks_is_told),
+		TEST(who_reads_a_reply_that_is_cancelled_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
