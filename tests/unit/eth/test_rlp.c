@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <lpd/eth/key.h>
 #include <lpd/eth/rlp.h>
 
 #include "payments.h"
@@ -76,69 +75,6 @@ static void the_networks_values_come_out_both_ways(void **state)
 	lp_scope_close(&scope);
 }
 
-/* The nine members that are signed; then the signature's three. */
-static void members(struct lp_scope *scope, struct lp_buf *to, const json_t *of)
-{
-	static const char *const first[] = { "chain_id", "nonce", "max_priority_fee_per_gas", "max_fee_per_gas",
-					     "gas_limit" };
-
-	for (size_t i = 0; i < sizeof first / sizeof *first; i++)
-		lp_rlp_number(to, row_u256(of, first[i]));
-	lp_rlp_bytes(to, row_bytes(scope, of, "to"));
-	lp_rlp_number(to, row_u256(of, "value"));
-	lp_rlp_bytes(to, row_bytes(scope, of, "data"));
-	lp_rlp_list(to, lp_span(""));
-}
-
-static void assert_transaction(struct lp_scope *scope, const json_t *row)
-{
-	struct lp_hash secret = row_hash(row, "private_key"), hash, want = row_hash(row, "signing_hash");
-	struct lp_buf items = { 0 }, all = { 0 };
-	struct lp_key *key;
-	struct lp_sig sig;
-	struct lp_u256 half;
-
-	members(scope, &items, json_object_get(row, "fields"));
-	lp_buf_add_char(&all, 2);
-	lp_rlp_list(&all, lp_buf_span(&items));
-	assert_true(lp_span_eq(lp_buf_span(&all), row_bytes(scope, row, "unsigned_payload")));
-	lp_keccak256(hash.bytes, lp_buf_span(&all).at, all.len);
-	assert_memory_equal(hash.bytes, want.bytes, 32);
-	assert_int_equal(lp_key_open(scope, &key, secret.bytes, NULL), LP_OK);
-	lp_key_sign_digest(&sig, key, &hash);
-	lp_rlp_number(&items, lp_u256_of(sig.bytes[64] - 27u));
-	for (size_t i = 0; i < 2; i++) {
-		assert_true(lp_u256_read_bytes(&half, lp_span_of(sig.bytes + 32 * i, 32)));
-		lp_rlp_number(&items, half);
-	}
-	lp_buf_reset(&all);
-	lp_buf_add_char(&all, 2);
-	lp_rlp_list(&all, lp_buf_span(&items));
-	assert_true(lp_span_eq(lp_buf_span(&all), row_bytes(scope, row, "raw")));
-	lp_buf_clear(&items);
-	lp_buf_clear(&all);
-}
-
-static void signed_transactions_are_those_of_the_network_to_the_byte(void **state)
-{
-	(void)state;
-	struct lp_scope *scope = lp_scope_open(NULL, "test");
-	size_t i, n = 0;
-	json_t *row;
-
-	json_array_foreach(payments_list(scope, "transactions"), i, row)
-	{
-		json_t *fields = json_object_get(row, "fields");
-
-		if (!json_object_get(fields, "max_fee_per_gas") || json_array_size(json_object_get(fields, "access_list")))
-			continue;
-		assert_transaction(scope, row);
-		n++;
-	}
-	assert_true(n >= 5);
-	lp_scope_close(&scope);
-}
-
 static void what_has_another_encoding_is_refused(void **state)
 {
 	(void)state;
@@ -194,7 +130,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_networks_values_come_out_both_ways),
-		cmocka_unit_test(signed_transactions_are_those_of_the_network_to_the_byte),
 		cmocka_unit_test(what_has_another_encoding_is_refused),
 		cmocka_unit_test(numbers_have_their_shortest_form),
 	};
