@@ -348,20 +348,68 @@ int fault_vfs_operations(void)
 	return operations;
 }
 
+static void put_file(const char *folder, const struct image *image, const char *bytes, size_t len)
+{
+	const char *slash = strrchr(image->path, '/');
+	char path[4096];
+
+	if (!len)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", folder, slash ? slash + 1 : image->path);
+	FILE *file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, len, file) != len || fclose(file) != 0)
+		abort();
+}
+
 void fault_vfs_power_cut(const char *folder, bool lucky)
 {
 	lock();
-	for (struct image *image = disk.images; image; image = image->next) {
-		const char *slash = strrchr(image->path, '/');
-		size_t len = lucky ? image->now_len : image->safe_len;
-		char path[4096];
+	for (struct image *image = disk.images; image; image = image->next)
+		put_file(folder, image, lucky ? image->now : image->safe, lucky ? image->now_len : image->safe_len);
+	unlock();
+}
 
-		if (!len)
+#define SECTOR 512
+
+static bool made_it(uint64_t *dice)
+{
+	*dice ^= *dice << 13;
+	*dice ^= *dice >> 7;
+	*dice ^= *dice << 17;
+	return *dice >> 63;
+}
+
+static void put_torn(const char *folder, const struct image *image, uint64_t *dice)
+{
+	size_t most = image->now_len > image->safe_len ? image->now_len : image->safe_len;
+	char *torn = calloc(1, most + 1);
+	size_t len = image->safe_len;
+
+	if (!torn)
+		abort();
+	if (image->safe_len)
+		memcpy(torn, image->safe, image->safe_len);
+	for (size_t at = 0; at < image->now_len; at += SECTOR) {
+		size_t n = image->now_len - at < SECTOR ? image->now_len - at : SECTOR;
+
+		if (!made_it(dice))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, slash ? slash + 1 : image->path);
-		FILE *file = fopen(path, "wb");
-		if (!file || fwrite(lucky ? image->now : image->safe, 1, len, file) != len || fclose(file) != 0)
-			abort();
+		memcpy(torn + at, image->now + at, n);
+		len = at + n > len ? at + n : len;
 	}
+	/* What was cut off since then may be so, or not. */
+	if (image->now_len < image->safe_len && made_it(dice))
+		len = image->now_len;
+	put_file(folder, image, torn, len);
+	free(torn);
+}
+
+void fault_vfs_torn_cut(const char *folder, uint64_t seed)
+{
+	uint64_t dice = (seed + 1) * 0x9e3779b97f4a7c15;
+
+	lock();
+	for (struct image *image = disk.images; image; image = image->next)
+		put_torn(folder, image, &dice);
 	unlock();
 }

@@ -5,6 +5,7 @@
 #define FAULT_VFS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum fault { FAULT_FULL, FAULT_IO };
 
@@ -20,5 +21,8 @@ int fault_vfs_operations(void);		/* writes and syncs done so far */
 /* What would be found after the power went now, put into the folder: each file as its last sync left it, or, with
  * lucky, with everything that was written since. */
 void fault_vfs_power_cut(const char *folder, bool lucky);
+/* As disks really do it: of what was written since the last sync each sector of 512 bytes made it or did not, and a file
+ * that grew has any of the lengths between.  The same seed is the same cut. */
+void fault_vfs_torn_cut(const char *folder, uint64_t seed);
 
 #endif

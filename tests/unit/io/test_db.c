@@ -406,8 +406,8 @@ static void on_found(void *self, const struct lp_db_value *v, int n)
 	found->key[v[0].i] = true;
 }
 
-/* What the power cut left must open, and hold every write that was called safe. */
-static void check_after_cut(struct fixture *f, bool lucky)
+/* What the power cut left must open, and hold every write that was called safe.  torn: 0 all or nothing, else a seed. */
+static void check_after_cut(struct fixture *f, bool lucky, uint64_t torn)
 {
 	struct lp_scope *scope = lp_scope_open(f->r.scope, "after");
 	struct found found = { { false } };
@@ -415,7 +415,10 @@ static void check_after_cut(struct fixture *f, bool lucky)
 	struct lp_db *db;
 
 	temp_dir_make(&after);
-	fault_vfs_power_cut(after.path, lucky);
+	if (torn)
+		fault_vfs_torn_cut(after.path, torn);
+	else
+		fault_vfs_power_cut(after.path, lucky);
 	assert_int_equal(lp_db_open(scope, &db, f->r.loop, temp_dir_file(&after, "lpd.db"), &one, &f->e), LP_OK);
 	assert_int_equal(lp_db_load(db, "SELECT k FROM t", on_found, &found, &f->e), LP_OK);
 	for (int key = 0; key < 1000; key++) {
@@ -447,8 +450,10 @@ static void what_was_called_safe_survives_any_failure_and_a_power_cut(void **sta
 				real_loop_run_until(&f->r, &f->all_told);
 		}
 		reached_the_end = fault_vfs_operations() - before < n;
-		check_after_cut(f, false);
-		check_after_cut(f, true);
+		check_after_cut(f, false, 0);
+		check_after_cut(f, true, 0);
+		for (uint64_t seed = 1; seed <= 3; seed++)
+			check_after_cut(f, false, (uint64_t)n * 3 + seed);
 		fault_vfs_heal();
 		lp_scope_close(&f->scope);
 		fault_vfs_close();
