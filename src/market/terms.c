@@ -41,23 +41,51 @@ static enum lp_code read_units(struct lp_price *out, struct lp_span text, struct
 	return LP_OK;
 }
 
-static enum lp_code read_price(struct lp_price *out, struct lp_span text, struct lp_span currency,
-			       struct lp_span units, struct lp_err *e)
+/* What an operator wrote for one price. */
+struct written {
+	struct lp_span price, currency, units;
+};
+
+static enum lp_code in_wei(struct lp_price *price, struct lp_span currency, struct lp_price usd, struct lp_err *e)
+{
+	bool dollars = lp_span_is_icase(currency, "usd");
+
+	if (lp_price_in_wei(price, *price, currency, dollars ? usd : LP_PRICE_FREE, NULL) == LP_OK)
+		return LP_OK;
+	if (dollars && lp_price_is_free(usd))
+		return lp_fail(e, LP_CONFIG, "a price in USD needs an exchange rate: give -ethUsdPrice");
+	if (dollars)
+		return lp_fail(e, LP_CONFIG, "the price has too many digits");
+	return lp_fail(e, LP_CONFIG, "a price in '%.*s' needs an exchange rate, which lpd does not know: give it in "
+		       "wei, eth or USD", LP_ARG(currency));
+}
+
+static enum lp_code read_price(struct lp_price *out, const struct written *w, struct lp_price usd, struct lp_err *e)
 {
 	struct lp_price price, per = { { { 1, 0, 0, 0 } }, { { 1, 0, 0, 0 } } };
 	struct lp_span suffix;
 
-	if (lp_price_read(&price, &suffix, text, e) != LP_OK)
+	if (lp_price_read(&price, &suffix, w->price, e) != LP_OK)
 		return e ? e->code : LP_CONFIG;
-	if (units.len && read_units(&per, units, e) != LP_OK)
+	if (w->units.len && read_units(&per, w->units, e) != LP_OK)
 		return e ? e->code : LP_CONFIG;
-	if (!suffix.len)
-		suffix = currency;
-	if (lp_price_in_wei(&price, price, suffix, LP_PRICE_FREE, NULL) != LP_OK)
-		return lp_fail(e, LP_CONFIG, "a price in '%.*s' needs an exchange rate, which this version of lpd "
-			       "does not know: give it in wei or eth", LP_ARG(suffix));
+	if (in_wei(&price, suffix.len ? suffix : w->currency, usd, e) != LP_OK)
+		return LP_CONFIG;
 	if (!lp_price_div(out, price, per))
-		return lp_fail(e, LP_CONFIG, "the price '%.*s' is too large", LP_ARG(text));
+		return lp_fail(e, LP_CONFIG, "the price '%.*s' is too large", LP_ARG(w->price));
+	return LP_OK;
+}
+
+enum lp_code lp_usd_read(struct lp_price *out, struct lp_span text, struct lp_err *e)
+{
+	struct lp_span suffix;
+
+	*out = LP_PRICE_FREE;
+	if (!text.len)
+		return LP_OK;
+	if (lp_price_read(out, &suffix, text, NULL) != LP_OK || lp_price_is_free(*out) ||
+	    (suffix.len && !lp_span_is_icase(suffix, "usd")))
+		return lp_fail(e, LP_CONFIG, "'%.*s' is no number of dollars above 0", LP_ARG(text));
 	return LP_OK;
 }
 
@@ -66,7 +94,7 @@ enum lp_code lp_max_price_read(struct lp_max_prices *out, struct lp_span price, 
 	out->has_any = false;
 	if (!price.len)
 		return LP_OK;
-	if (read_price(&out->any, price, LP_SPAN(""), units, e) != LP_OK)
+	if (read_price(&out->any, &(struct written){ price, LP_SPAN(""), units }, out->usd, e) != LP_OK)
 		return e ? e->code : LP_CONFIG;
 	out->has_any = !lp_price_is_free(out->any);
 	return LP_OK;
@@ -84,20 +112,21 @@ static struct lp_span number_text(struct lp_scope *scope, const json_t *object, 
 	return lp_json_str(object, key);
 }
 
-static enum lp_code read_row(struct lp_scope *scope, struct lp_max_price *row, const json_t *entry, struct lp_err *e)
+static enum lp_code read_row(struct lp_scope *scope, struct lp_max_price *row, const json_t *entry,
+			     struct lp_price usd, struct lp_err *e)
 {
 	const struct lp_pipeline *pipeline = lp_pipeline_find(lp_json_str(entry, "pipeline"));
-	struct lp_span price = number_text(scope, entry, "price_per_unit");
+	const struct written w = { number_text(scope, entry, "price_per_unit"), lp_json_str(entry, "currency"),
+				   number_text(scope, entry, "pixels_per_unit") };
 	struct lp_span model = lp_json_str(entry, "model_id");
 
 	if (!pipeline)
 		return lp_fail(e, LP_CONFIG, "the pipeline is not known");
-	if (!price.len)
+	if (!w.price.len)
 		return lp_fail(e, LP_CONFIG, "price_per_unit is missing");
 	row->capability = pipeline->capability;
 	row->model = model.len ? lp_span_dup(scope, model) : LP_SPAN("default");
-	return read_price(&row->price, price, lp_json_str(entry, "currency"), number_text(scope, entry, "pixels_per_unit"),
-			  e);
+	return read_price(&row->price, &w, usd, e);
 }
 
 enum lp_code lp_max_prices_read(struct lp_scope *scope, struct lp_max_prices *out, struct lp_span json, struct lp_err *e)
@@ -118,7 +147,7 @@ enum lp_code lp_max_prices_read(struct lp_scope *scope, struct lp_max_prices *ou
 	n = json_array_size(list);
 	rows = lp_new_array(scope, struct lp_max_price, n);
 	for (size_t i = 0; i < n; i++)
-		if (read_row(scope, &rows[i], json_array_get(list, i), &why) != LP_OK)
+		if (read_row(scope, &rows[i], json_array_get(list, i), out->usd, &why) != LP_OK)
 			return lp_fail(e, LP_CONFIG, "entry %zu: %s", i + 1, lp_err_words(&why));
 	out->rows = rows;
 	out->n_rows = (int)n;

@@ -202,6 +202,8 @@ static enum lp_code read_max_prices(struct lp_gateway *gw, struct lp_roster_rule
 	struct lp_span json = lp_span_trim(lp_span(text));
 	struct lp_err why;
 
+	if (lp_usd_read(&max->usd, lp_span_trim(lp_span(lp_option_text(o, LP_OPT_ETH_USD_PRICE))), &why) != LP_OK)
+		return lp_fail(e, LP_CONFIG, "-ethUsdPrice: %s", lp_err_words(&why));
 	if (lp_max_price_read(max, lp_span(lp_option_text(o, LP_OPT_MAX_PRICE_PER_UNIT)),
 			      lp_span(lp_option_text(o, LP_OPT_PIXELS_PER_UNIT)), &why) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-maxPricePerUnit: %s", lp_err_words(&why));

@@ -17,14 +17,17 @@ struct lp_max_price {
 };
 
 struct lp_max_prices {
+	struct lp_price usd;		/* dollars for one ETH, known before prices are read; 0: not known */
 	bool has_any;			/* of -maxPricePerUnit */
 	struct lp_price any;
 	const struct lp_max_price *rows;
 	int n_rows;
 };
 
-/* -maxPricePerUnit and -pixelsPerUnit.  0 or empty: no limit.  A currency other than wei and eth needs a rate,
- * which nobody tells yet: LP_CONFIG says so. */
+/* -ethUsdPrice: a decimal above 0; empty: not known. */
+enum lp_code lp_usd_read(struct lp_price *out, struct lp_span text, struct lp_err *e) LP_MUST_USE;
+/* -maxPricePerUnit and -pixelsPerUnit.  0 or empty: no limit.  Dollars need the rate, other currencies have none:
+ * LP_CONFIG says so. */
 enum lp_code lp_max_price_read(struct lp_max_prices *out, struct lp_span price, struct lp_span units,
 			       struct lp_err *e) LP_MUST_USE;
 /* -maxPricePerCapability, the JSON itself.  LP_CONFIG names the entry. */

@@ -103,6 +103,8 @@ static void a_mistake_is_named(void **state)
 	struct lp_err e = { 0 };
 
 	assert_int_equal(lp_max_price_read(&max, LP_SPAN("0.02USD"), LP_SPAN("1"), &e), LP_CONFIG);
+	assert_non_null(strstr(lp_err_words(&e), "-ethUsdPrice"));
+	assert_int_equal(lp_max_price_read(&max, LP_SPAN("1EUR"), LP_SPAN("1"), &e), LP_CONFIG);
 	assert_int_equal(lp_max_price_read(&max, LP_SPAN("1"), LP_SPAN("1e99"), &e), LP_CONFIG);
 	assert_int_equal(lp_max_price_read(&max, LP_SPAN("x"), LP_SPAN("1"), &e), LP_CONFIG);
 	lp_scope_close(&scope);
@@ -133,6 +135,38 @@ static void scores_are_read_for_one_region(void **state)
 	lp_perf_clear(&perf);
 }
 
+/* 0.02 dollars of 2500 a unit are 8e12 wei. */
+static void with_a_rate_prices_may_be_in_dollars(void **state)
+{
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_max_prices max = { 0 };
+	struct lp_err e;
+
+	(void)state;
+	assert_int_equal(lp_usd_read(&max.usd, LP_SPAN("2500"), &e), LP_OK);
+	assert_int_equal(lp_max_price_read(&max, LP_SPAN("0.02USD"), LP_SPAN("1"), &e), LP_OK);
+	assert_true(is(lp_max_price_of(&max, T2I, LP_SPAN("m")), 8000000000000, 1));
+	assert_int_equal(lp_max_prices_read(scope, &max, LP_SPAN("[{\"pipeline\":\"text-to-image\",\"model_id\":\"m\","
+								  "\"price_per_unit\":1,\"pixels_per_unit\":1000,"
+								  "\"currency\":\"usd\"}]"), &e), LP_OK);
+	assert_true(is(lp_max_price_of(&max, T2I, LP_SPAN("m")), 400000000000, 1));
+	assert_int_equal(lp_max_price_read(&max, LP_SPAN("1EUR"), LP_SPAN("1"), &e), LP_CONFIG);
+	lp_scope_close(&scope);
+}
+
+static void a_rate_is_a_number_above_zero(void **state)
+{
+	static const char *const bad[] = { "0", "-1", "x", "1EUR", "0.0USD", "1e3" };
+	struct lp_price usd;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(lp_usd_read(&usd, lp_span(bad[i]), NULL), LP_CONFIG);
+	assert_int_equal(lp_usd_read(&usd, LP_SPAN(""), NULL), LP_OK);
+	assert_true(lp_price_is_free(usd));
+	assert_int_equal(lp_usd_read(&usd, LP_SPAN("2500.5USD"), NULL), LP_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +175,8 @@ int main(void)
 		cmocka_unit_test(a_model_goes_before_its_pipeline_and_that_before_all),
 		cmocka_unit_test(a_mistake_is_named),
 		cmocka_unit_test(scores_are_read_for_one_region),
+		cmocka_unit_test(with_a_rate_prices_may_be_in_dollars),
+		cmocka_unit_test(a_rate_is_a_number_above_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
