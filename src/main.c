@@ -59,20 +59,36 @@ struct running {
 	char **argv;
 };
 
-/* The file that -config names may say something else by now.  What was read before stays in memory: others hold texts
- * of it. */
+static bool says_the_same(const struct lp_options *options, const struct lp_options *before)
+{
+	for (int i = 0; i < LP_OPTIONS; i++)
+		if (lp_option_differs(options, before, (enum lp_option)i))
+			return false;
+	return true;
+}
+
+/* The file that -config names may say something else by now.  What was read before stays in memory then: others hold
+ * texts of it. */
 static void on_reload(void *self)
 {
 	struct running *r = self;
-	struct lp_options *options = lp_options_open(r->scope);
+	struct lp_scope *scope = lp_scope_open(r->scope, "options");
+	struct lp_options *options = lp_options_open(scope);
 	struct lp_err e;
 
-	if (lp_options_read(options, r->argc, r->argv, environ, &e) == LP_OK) {
-		lp_node_reload(r->node, options);
+	if (lp_options_read(options, r->argc, r->argv, environ, &e) != LP_OK) {
+		lp_log_kv(r->node->log, LP_UNUSUAL, "options not read again, the old ones stay", "why", lp_err_words(&e),
+			  NULL);
+		lp_scope_close(&scope);
+		lp_node_reload(r->node, NULL);
 		return;
 	}
-	lp_log_kv(r->node->log, LP_UNUSUAL, "options not read again, the old ones stay", "why", lp_err_words(&e), NULL);
-	lp_node_reload(r->node, NULL);
+	if (says_the_same(options, r->node->options)) {
+		lp_scope_close(&scope);
+		lp_node_reload(r->node, r->node->options);
+		return;
+	}
+	lp_node_reload(r->node, options);
 }
 
 static int run(struct lp_scope *scope, const struct lp_options *options, int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,19 @@
 #include <lpd/io/file.h>
 
 #define PIECE 65536
+#define PIPE_WAIT 2000	/* ms */
 
 static enum lp_code fail_errno(struct lp_err *e, const char *verb, const char *path)
 {
 	return lp_fail(e, errno == ENOENT ? LP_NOT_FOUND : LP_CONFIG, "cannot %s %s: %s", verb, path, strerror(errno));
+}
+
+/* A pipe whose writer takes his time.  The loop waits with us, so not for long. */
+static bool comes_soon(int fd)
+{
+	struct pollfd asked = { .fd = fd, .events = POLLIN };
+
+	return poll(&asked, 1, PIPE_WAIT) > 0;
 }
 
 /* Not by its size: what is read may be a pipe or grow meanwhile. */
@@ -26,7 +36,7 @@ static enum lp_code read_all(struct lp_buf *buf, int fd, const char *path, size_
 {
 	for (;;) {
 		ssize_t n = read(fd, lp_buf_room(buf, PIECE), PIECE);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && comes_soon(fd))))
 			continue;
 		if (n < 0)
 			return fail_errno(e, "read", path);
@@ -42,7 +52,7 @@ enum lp_code lp_file_read(struct lp_scope *scope, struct lp_span *out, const cha
 			  struct lp_err *e)
 {
 	struct lp_buf buf = { .len = 0 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* a pipe that nobody writes to is empty */
 
 	if (fd < 0)
 		return fail_errno(e, "open", path);

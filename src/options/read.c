@@ -2,15 +2,19 @@
 #include <lpd/options/options.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "options_priv.h"
 
 enum {
 	MAX_FILE = 1 << 20,	/* of an option file */
 	MAX_SECRET = 4096,	/* of a file that holds a secret */
+	PIPE_WAIT = 2000,	/* ms */
 	MAX_NAME = 40,		/* of what is still compared with the table's names */
 };
 
@@ -306,22 +310,36 @@ enum lp_code lp_options_read_text(struct lp_options *options, struct lp_span tex
 	return LP_OK;
 }
 
+/* A node may run while it reads its options again, so a pipe's writer is not waited for longer than this. */
+static ssize_t read_piece(int fd, char *to, size_t room)
+{
+	struct pollfd asked = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	do
+		n = read(fd, to, room);
+	while (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&asked, 1, PIPE_WAIT) > 0)));
+	return n;
+}
+
 /* A whole file of at most cap bytes, into the buffer. */
 static enum lp_code read_file(struct lp_buf *to, const char *path, size_t cap, struct lp_err *e)
 {
-	FILE *file = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* a pipe that nobody writes to is empty */
+	char *at = lp_buf_room(to, cap + 1);
+	size_t len = 0;
+	ssize_t n = -1;
 
-	if (!file)
-		return lp_fail(e, LP_CONFIG, "cannot read %s: %s", path, strerror(errno));
-	size_t n = fread(lp_buf_room(to, cap + 1), 1, cap + 1, file);
-	bool failed = ferror(file) != 0;
+	while (fd >= 0 && len <= cap && (n = read_piece(fd, at + len, cap + 1 - len)) > 0)
+		len += (size_t)n;
 	int why = errno;
-	fclose(file);
-	if (failed)
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
 		return lp_fail(e, LP_CONFIG, "cannot read %s: %s", path, strerror(why));
-	if (n > cap)
+	if (len > cap)
 		return lp_fail(e, LP_CONFIG, "%s is longer than %zu bytes", path, cap);
-	lp_buf_grew(to, n);
+	lp_buf_grew(to, len);
 	return LP_OK;
 }
 

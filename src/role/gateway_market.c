@@ -228,7 +228,7 @@ static enum lp_code read_rules(struct lp_gateway *gw, struct lp_roster_rules *ru
 /* ---- deadlines ---- */
 
 /* "llm=2m": how long a job of that pipeline may take. */
-enum lp_code lp_gateway_read_timeouts(struct lp_gateway *gw, struct lp_err *e)
+static enum lp_code read_times(const struct lp_gateway *gw, int64_t *times, struct lp_err *e)
 {
 	const struct lp_span *items;
 	size_t n = lp_option_list(gw->node->options, LP_OPT_PIPELINE_TIMEOUTS, &items);
@@ -236,21 +236,38 @@ enum lp_code lp_gateway_read_timeouts(struct lp_gateway *gw, struct lp_err *e)
 	int n_rows;
 
 	rows = lp_pipelines(&n_rows);
-	gw->pipeline_time = lp_new_array(gw->scope, int64_t, (size_t)n_rows);
 	for (int i = 0; i < n_rows; i++)
-		gw->pipeline_time[i] = gw->job_time;
+		times[i] = gw->job_time;
 	for (size_t i = 0; i < n; i++) {
 		struct lp_span time = items[i], name = lp_span_cut(&time, '=');
 
 		pipeline = lp_pipeline_find(lp_span_trim(name));
 		if (!pipeline)
 			return lp_fail(e, LP_CONFIG, "-pipelineTimeouts: there is no pipeline '%.*s'", LP_ARG(name));
-		if (!lp_duration_parse(lp_span_trim(time), &gw->pipeline_time[pipeline - rows]) ||
-		    gw->pipeline_time[pipeline - rows] <= 0)
+		if (!lp_duration_parse(lp_span_trim(time), &times[pipeline - rows]) ||
+		    times[pipeline - rows] <= 0)
 			return lp_fail(e, LP_CONFIG, "-pipelineTimeouts: '%.*s' needs a time, like %.*s=2m",
 				       LP_ARG(items[i]), LP_ARG(name));
 	}
 	return LP_OK;
+}
+
+/* All of them or none. */
+enum lp_code lp_gateway_read_timeouts(struct lp_gateway *gw, struct lp_err *e)
+{
+	struct lp_scope *scope = lp_scope_open(NULL, "times");
+	int n;
+
+	lp_pipelines(&n);
+	int64_t *times = lp_new_array(scope, int64_t, (size_t)n);
+	enum lp_code code = read_times(gw, times, e);
+
+	if (!gw->pipeline_time)
+		gw->pipeline_time = lp_new_array(gw->scope, int64_t, (size_t)n);
+	if (code == LP_OK)
+		memcpy(gw->pipeline_time, times, (size_t)n * sizeof(*times));
+	lp_scope_close(&scope);
+	return code;
 }
 
 int64_t lp_gateway_job_time(const struct lp_gateway *gw, const struct lp_pipeline *pipeline)

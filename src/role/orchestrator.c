@@ -14,7 +14,9 @@
 
 /* ---- what it runs ---- */
 
-static enum lp_code load_models(struct lp_orchestrator *o, struct lp_models *models, struct lp_err *e)
+/* said: the text, which stands in the scope as the models do. */
+static enum lp_code read_models(struct lp_orchestrator *o, struct lp_scope *scope, struct lp_models *models,
+				struct lp_span *said, struct lp_err *e)
 {
 	struct lp_node *node = o->node;
 	const char *where = lp_option_text(node->options, LP_OPT_AI_MODELS);
@@ -23,16 +25,22 @@ static enum lp_code load_models(struct lp_orchestrator *o, struct lp_models *mod
 
 	if (!*where)
 		return lp_fail(e, LP_CONFIG, "an orchestrator needs -aiModels: a JSON file of what it runs");
-	if (lp_file_read(node->scope, &text, where, MODELS_MAX, &why) != LP_OK && why.code != LP_NOT_FOUND)
+	if (lp_file_read(scope, &text, where, MODELS_MAX, &why) != LP_OK && why.code != LP_NOT_FOUND)
 		return lp_fail(e, LP_CONFIG, "-aiModels: %s", lp_err_words(&why));
 	if (why.code == LP_NOT_FOUND && !strchr(where, ':'))
 		return lp_fail(e, LP_CONFIG, "-aiModels: there is no file %s", where);
-	if (lp_models_parse(node->scope, models, text, &unknown, e) != LP_OK)
+	if (lp_models_parse(scope, models, text, &unknown, e) != LP_OK)
 		return e->code;
 	if (unknown.len)
 		lp_log_kv(o->log, LP_UNUSUAL, "aiModels has keys nobody knows", "keys",
-			  lp_strdup(node->scope, unknown), NULL);
+			  lp_strdup(scope, unknown), NULL);
+	*said = text;
 	return LP_OK;
+}
+
+static enum lp_code load_models(struct lp_orchestrator *o, struct lp_err *e)
+{
+	return read_models(o, o->node->scope, &o->models, &o->models_text, e);
 }
 
 static enum lp_code open_runners(struct lp_orchestrator *o, struct lp_err *e)
@@ -209,7 +217,7 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	read_options(o);
 	o->router = lp_router_open(node->scope);
 	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK || lp_store_open(node, &db, e) != LP_OK ||
-	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, &o->models, e) != LP_OK ||
+	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
 	    open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
 		return e->code;
 	add_routes(o);
@@ -245,7 +253,7 @@ static enum lp_code check_role(struct lp_node *node, struct lp_buf *told, struct
 
 	o->node = node;
 	o->log = node->log;
-	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, &o->models, e) != LP_OK ||
+	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, e) != LP_OK ||
 	    lp_pair_check(node, lp_option_text(options, LP_OPT_TLS_CERT), lp_option_text(options, LP_OPT_TLS_KEY),
 			  "-tlsCert and -tlsKey", e) != LP_OK)
 		return e->code;
@@ -272,16 +280,26 @@ static int connections(const struct lp_node *node)
 	return lp_server_connections(node->orchestrator->server) + lp_linger_waits(&node->orchestrator->linger);
 }
 
-/* What an earlier file said stays in memory until the node ends: jobs that run still look at it. */
+/* What an earlier file said stays in memory until the node ends: jobs that run still look at it.  What was not taken,
+ * or says the same again, goes. */
 static void reload_models(struct lp_orchestrator *o)
 {
+	struct lp_scope *scope = lp_scope_open(o->node->scope, "models");
 	struct lp_models models;
+	struct lp_span text;
 	struct lp_err e;
+	bool read = read_models(o, scope, &models, &text, &e) == LP_OK, same = read && lp_span_eq(text, o->models_text);
 
-	if (load_models(o, &models, &e) == LP_OK && lp_runners_reload(o->runners, &models, &e) == LP_OK)
-		o->models = models;
-	else
+	if (read && lp_runners_reload(o->runners, same ? &o->models : &models, &e) == LP_OK) {
+		if (!same) {
+			o->models = models;
+			o->models_text = text;
+			return;
+		}
+	} else {
 		lp_log_kv(o->log, LP_UNUSUAL, "aiModels not read again, the old ones stay", "why", lp_err_words(&e), NULL);
+	}
+	lp_scope_close(&scope);
 }
 
 static void reload(struct lp_node *node)

@@ -13,6 +13,7 @@ struct lp_orchestrator {
 	struct lp_node *node;
 	struct lp_log *log;
 	struct lp_models models;
+	struct lp_span models_text;	/* that they were read from */
 	struct lp_runners *runners;
 	struct lp_router *router;
 	struct lp_server *server;

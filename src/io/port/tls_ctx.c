@@ -1,10 +1,13 @@
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 
 #include <lpd/base/assert.h>
 
 #include "tls_ctx.h"
+
+#define PEM_MAX (1 << 20)
 
 const char *lp_tls_reason(void)
 {
@@ -50,9 +53,23 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
 	return ctx;
 }
 
+/* OpenSSL reads until the end: a pipe that nobody writes to, or a device without an end, would hold the loop for ever.
+ * What is missing it tells itself. */
+static bool is_file(const char *path, struct lp_err *e)
+{
+	struct stat about;
+
+	if (stat(path, &about) != 0 || (S_ISREG(about.st_mode) && about.st_size <= PEM_MAX))
+		return true;
+	lp_fail(e, LP_CONFIG, "%s is no file of at most %d bytes", path, PEM_MAX);
+	return false;
+}
+
 static bool load_pair(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct lp_err *e)
 {
 	ERR_clear_error();
+	if (!is_file(cert_file, e) || !is_file(key_file, e))
+		return false;
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1) {
 		lp_fail(e, LP_CONFIG, "cannot use the certificate in %s: %s", cert_file, lp_tls_reason());
 		return false;
