@@ -190,6 +190,13 @@ enum lp_code lp_folder_lock(struct lp_scope *scope, const char *path, struct lp_
 	return LP_OK;
 }
 
+static bool is_plain(DIR *folder, const char *name)
+{
+	struct stat is;
+
+	return fstatat(dirfd(folder), name, &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(is.st_mode);
+}
+
 void lp_folder_sweep(const char *path, const char *prefix)
 {
 	DIR *folder = opendir(path);
@@ -198,12 +205,38 @@ void lp_folder_sweep(const char *path, const char *prefix)
 	if (!folder)
 		return;
 	for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-		struct stat is;
-
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
-			continue;
-		if (fstatat(dirfd(folder), entry->d_name, &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(is.st_mode))
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && is_plain(folder, entry->d_name))
 			unlinkat(dirfd(folder), entry->d_name, 0);
 	}
 	closedir(folder);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct lp_span *x = a, *y = b;
+
+	return strcmp(x->at, y->at);
+}
+
+enum lp_code lp_folder_list(struct lp_scope *scope, struct lp_folder_look *look, const char *path, struct lp_err *e)
+{
+	DIR *folder = opendir(path);
+	enum lp_code code = LP_OK;
+
+	if (!folder)
+		return lp_fail(e, errno == ENOENT ? LP_NOT_FOUND : LP_CONFIG, "%s: %s", path, strerror(errno));
+	look->names = lp_new_array(scope, struct lp_span, (size_t)look->most);
+	look->n = 0;
+	for (struct dirent *entry = readdir(folder); entry && code == LP_OK; entry = readdir(folder)) {
+		if (strncmp(entry->d_name, look->prefix, strlen(look->prefix)) != 0 ||
+		    !is_plain(folder, entry->d_name))
+			continue;
+		if (look->n == look->most)
+			code = lp_fail(e, LP_TOO_LARGE, "%s holds more than %d files", path, look->most);
+		else
+			look->names[look->n++] = lp_span_dup(scope, lp_span(entry->d_name));
+	}
+	closedir(folder);
+	qsort(look->names, (size_t)look->n, sizeof(*look->names), by_name);
+	return code;
 }

@@ -17,6 +17,16 @@ bool lp_file_sync_name(const char *path);
 enum lp_code lp_folder_make(const char *path, struct lp_err *e) LP_MUST_USE;
 /* A lock file held until the scope ends: a second holder gets LP_CONFIG naming the first's pid. */
 enum lp_code lp_folder_lock(struct lp_scope *scope, const char *path, struct lp_err *e) LP_MUST_USE;
+/* Plain files whose names begin with prefix, at most so many; the names, sorted, are in the scope.  TOO_LARGE: there
+ * are more; NOT_FOUND: no such folder; CONFIG otherwise. */
+struct lp_folder_look {
+	const char *prefix;
+	int most;
+	struct lp_span *names;	/* filled in */
+	int n;
+};
+enum lp_code lp_folder_list(struct lp_scope *scope, struct lp_folder_look *look, const char *path,
+			    struct lp_err *e) LP_MUST_USE;
 /* Remove plain files whose names begin with prefix: what an earlier run left. */
 void lp_folder_sweep(const char *path, const char *prefix);
 

@@ -22,6 +22,16 @@ struct lp_account_want {
 enum lp_code lp_account_open(struct lp_scope *scope, struct lp_account **out, const struct lp_account_want *want,
 			     struct lp_err *e) LP_MUST_USE;
 
+/* Makes the key's file, under the name that the network's programs give it (payments 4.7). */
+struct lp_account_file {
+	const char *folder;
+	struct lp_span password;
+	int64_t wall;		/* microseconds since 1970, for the name */
+	const char *path;	/* filled in; in the scope */
+};
+enum lp_code lp_account_store(struct lp_scope *scope, struct lp_account_file *file, const struct lp_key *key,
+			      struct lp_err *e) LP_MUST_USE;
+
 struct lp_address lp_account_address(const struct lp_account *account);
 
 /* For lp_payment_sign(). */

@@ -14,7 +14,9 @@ struct lp_bank;
 struct lp_bank_want {
 	struct lp_loop *loop;
 	struct lp_log *log;
-	struct lp_chain chain;		/* outlives the bank */
+	struct lp_chain chain;
+	struct lp_scope *owner;		/* a root that the chain lives in: taken over, and closed when the last
+					 * question has come back from the pool; NULL: it outlives them all */
 	int64_t clock_every;		/* how often the chain's clock is asked for */
 	int64_t payers_every;		/* how old a payer's funds may be before they are asked for again */
 };
@@ -23,13 +25,14 @@ enum lp_code lp_bank_open(struct lp_scope *scope, struct lp_bank **out, const st
 			  struct lp_err *e) LP_MUST_USE;
 
 const struct lp_chain_clock *lp_bank_clock(const struct lp_bank *bank);
-/* The chain has not answered for long: why; NULL: it does. */
+/* Why the chain has not answered about its clock when it was last asked; NULL: it has. */
 const struct lp_err *lp_bank_trouble(const struct lp_bank *bank);
 /* tick(self) from the loop after each answer about the clock, until the scope closes. */
 void lp_bank_watch(struct lp_scope *scope, struct lp_bank *bank, void (*tick)(void *self), void *self);
 
 /* A payer's funds, for a claimant (a zero address: none).  NULL: not known yet; they are being asked for, and
- * known(self) comes once, later, whatever the answer.  What is old is answered and asked for again behind. */
+ * known(self) comes once, later, whatever the answer.  What is old is answered and asked for again behind.  What is
+ * returned is good until the caller returns to the loop. */
 struct lp_bank_sender {
 	const char *unknown;		/* why the chain says nothing; NULL: it does */
 	struct lp_chain_sender is;

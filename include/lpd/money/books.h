@@ -2,8 +2,9 @@
  * ledger, a line for each thing that moved.
  *
  * Both states are read once at start and written behind, in the order in which they were handed out; an offer
- * that is used and a winner are safe before anything rests on them.  The ledger only grows; `lpd ledger` reads it,
- * also while the node runs. */
+ * that is used and a winner are safe before anything rests on them.  When a write fails, the books are broken until
+ * the next start: the roles take and make no more payments, so that no more is at stake than what was under way.
+ * The ledger only grows; `lpd ledger` reads it, also while the node runs. */
 #ifndef LPD_MONEY_BOOKS_H
 #define LPD_MONEY_BOOKS_H
 
@@ -11,13 +12,28 @@
 #include <lpd/pay/recipient.h>
 #include <lpd/pay/sender.h>
 
-/* Steps that belong to the schema of lpd.db, in order after those that role/store has. */
-extern const char *const lp_books_schema[];
-extern const int lp_books_schema_n;
+/* The step of lpd.db's schema that makes the tables. */
+#define LP_BOOKS_SCHEMA                                                                                          \
+	"CREATE TABLE pay_sent_offer (rand_hash BLOB PRIMARY KEY, expiration_block INTEGER NOT NULL)"            \
+	" WITHOUT ROWID;"                                                                                        \
+	"CREATE TABLE pay_credit (recipient BLOB NOT NULL, capability INTEGER NOT NULL, model BLOB NOT NULL,"    \
+	" amount BLOB NOT NULL, touched INTEGER NOT NULL, PRIMARY KEY (recipient, capability, model))"           \
+	" WITHOUT ROWID;"                                                                                        \
+	"CREATE TABLE pay_nonces (rand_hash BLOB PRIMARY KEY, expiration_block INTEGER NOT NULL,"                \
+	" nonces BLOB NOT NULL) WITHOUT ROWID;"                                                                  \
+	"CREATE TABLE pay_winner (ticket BLOB PRIMARY KEY, winner BLOB NOT NULL) WITHOUT ROWID;"                 \
+	"CREATE TABLE pay_balance (sender BLOB NOT NULL, session BLOB NOT NULL, amount BLOB NOT NULL,"           \
+	" touched INTEGER NOT NULL, PRIMARY KEY (sender, session)) WITHOUT ROWID;"                               \
+	"CREATE TABLE ledger (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL,"                  \
+	" peer BLOB NOT NULL, capability INTEGER NOT NULL, model TEXT NOT NULL, job TEXT NOT NULL,"              \
+	" amount BLOB NOT NULL, tickets INTEGER NOT NULL, units INTEGER NOT NULL);"                              \
+	"CREATE INDEX ledger_at ON ledger (at)"
 
 struct lp_books;
-/* No second owner of the same db. */
+/* One for a db. */
 struct lp_books *lp_books_open(struct lp_scope *scope, struct lp_db *db, struct lp_loop *loop);
+/* Something of money could not be written since the start. */
+bool lp_books_broken(const struct lp_books *books);
 
 /* At start, before the loop runs. */
 enum lp_code lp_books_load_sender(struct lp_books *books, struct lp_sender *sender, struct lp_err *e) LP_MUST_USE;
@@ -30,9 +46,12 @@ void lp_books_keep_sender(struct lp_books *books, struct lp_sender *sender);
 void lp_books_keep_recipient(struct lp_books *books, struct lp_recipient *recipient, void (*told)(void *self),
 			     void *self);
 /* safe(self, code) when everything queued so far is on disk: an offer taken up must be, before its first ticket
- * leaves (no nonce twice, R-6). */
+ * leaves (no nonce twice, R-6).  STORE: some of it is not, now or earlier. */
 void lp_books_safe(struct lp_scope *scope, struct lp_books *books, void (*safe)(void *self, enum lp_code code),
 		   void *self);
+
+/* Rows that serve nothing any more: offers that were over before the block, credit that nobody touched since. */
+void lp_books_forget(struct lp_books *books, uint64_t block, int64_t before);
 
 /* ---- the ledger ---- */
 
