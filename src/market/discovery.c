@@ -18,7 +18,7 @@
 #include <lpd/io/grpc.h>
 #include <lpd/io/timer.h>
 #include <lpd/io/reach.h>
-#include <lpd/market/refusal.h>
+#include <lpd/market/tender.h>
 
 #define APART (200 * LP_MSEC)		/* two questions to one row, at least */
 #define RETRY (LP_SEC)			/* after a failure; doubled each time, up to the interval */
@@ -164,30 +164,6 @@ static int64_t next_after_failure(struct asker *a)
 	return spread(a->d, wait < a->d->want.interval ? wait : a->d->want.interval);
 }
 
-static enum lp_code read_answer(struct asker *a, struct lp_orch_info *info, struct lp_err *e)
-{
-	struct lp_span message;
-	struct lp_url url;
-	enum lp_code code = lp_grpc_result(a->call, &message, e);
-
-	if (code != LP_OK)
-		return lp_grpc_status(a->call) > 0 ?
-		       lp_refusal_of_grpc(lp_grpc_status(a->call), lp_grpc_words(a->call), e) : code;
-	code = lp_orch_info_decode(a->asking, info, message, e);
-	if (code != LP_OK)
-		return code;
-	if (!info->transcoder.len || lp_url_parse(a->asking, &url, info->transcoder, NULL) != LP_OK)
-		return lp_fail(e, LP_BAD_PEER, "the orchestrator names no address for jobs");
-	if (!lp_reach_may_name(&a->url, &url))
-		return lp_fail(e, LP_BAD_PEER, "the orchestrator names an address for jobs that is not its to give: "
-			       "%.*s", LP_ARG(info->transcoder));
-	if (!info->auth_token.present)
-		return lp_fail(e, LP_BAD_PEER, "the orchestrator gave no token");
-	if (!info->has_capabilities)
-		return lp_fail(e, LP_BAD_PEER, "the orchestrator does not say what it can do");
-	return LP_OK;
-}
-
 static void extra_nodes(struct asker *a, const struct lp_orch_info *info)
 {
 	int n = info->n_nodes < a->d->want.extra_nodes ? info->n_nodes : a->d->want.extra_nodes;
@@ -248,7 +224,7 @@ static void on_answer(void *self)
 	struct lp_discovery *d = a->d;
 	struct lp_orch_info info = { 0 };
 	struct lp_err e = { 0 };
-	bool good = read_answer(a, &info, &e) == LP_OK;
+	bool good = lp_tender_read(a->asking, &info, a->call, &a->url, &e) == LP_OK;
 
 	if (good)
 		answered(a, &info);
@@ -425,7 +401,10 @@ static void discovery_close(void *arg)
 static void write_question(struct lp_discovery *d)
 {
 	static const char nobody[20];
-	const struct lp_orch_request request = { .address = { nobody, sizeof(nobody) } };
+	const struct lp_orch_request request = {
+		.address = d->want.address.len ? d->want.address : lp_span_of(nobody, sizeof(nobody)),
+		.sig = d->want.sig,
+	};
 
 	lp_orch_request_encode(&d->question, &request);
 }

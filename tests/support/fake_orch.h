@@ -13,6 +13,7 @@
 #include <lpd/market/orch_info.h>
 #include <lpd/market/pipeline.h>
 #include <lpd/market/segment.h>
+#include <lpd/pay/params.h>
 
 struct fake_orch {
 	struct lp_scope *scope;
@@ -38,12 +39,17 @@ struct fake_orch {
 	const char *media;		/* served under /stream/ */
 	int media_status;		/* 0: 200 */
 	bool need_token;		/* jobs with an older token than the last are refused */
+	int64_t price;			/* wei a unit; 0: it asks for no money */
+	bool same_offer;		/* always the first ticket parameters, though they may be used up */
+	uint64_t expiration_block;	/* of the offers */
 
 	/* As seen. */
 	int questions, jobs, gone, fetches;
 	int tokens;
 	char segment[1024], authorization[64], job_path[64], content_type[128];
 	bool payment_was_empty;
+	int offers;
+	struct lp_buf question, payment;	/* the last ones, as they came */
 	struct lp_buf received;		/* the last job's body */
 };
 
@@ -54,6 +60,24 @@ struct fake_job {
 	bool began, answered;
 	int event;
 };
+
+/* Tickets worth 1000 wei, of which one in two wins. */
+static inline void fake_terms(struct fake_orch *o, struct lp_scope *scope, struct lp_orch_info *info)
+{
+	struct lp_params params = { .recipient = { { 9 } }, .face_value = lp_wei_of(2000),
+				    .win_prob = lp_u256_shr(LP_U256_MAX, 1), .expiration_block = o->expiration_block,
+				    .round = 7, .round_hash = { { 7 } } };
+	struct lp_buf bytes = { 0 };
+	int n = o->same_offer ? 1 : ++o->offers;
+
+	memcpy(params.rand_hash.bytes, &n, sizeof(n));
+	memcpy(params.rand_hash.bytes + 8, o->uri, 23);
+	lp_params_write(&bytes, &params);
+	info->has_ticket_params = true;
+	info->ticket_params = lp_span_dup(scope, lp_buf_span(&bytes));
+	info->price = (struct lp_price_info){ .present = true, .price_per_unit = o->price, .pixels_per_unit = 1 };
+	lp_buf_clear(&bytes);
+}
 
 static inline void fake_info(struct fake_orch *o, struct lp_scope *scope, struct lp_orch_info *info)
 {
@@ -72,6 +96,8 @@ static inline void fake_info(struct fake_orch *o, struct lp_scope *scope, struct
 
 		lp_capabilities_add_model(scope, &info->capabilities, lp_pipeline_find(pipeline)->capability, &terms);
 	}
+	if (o->price)
+		fake_terms(o, scope, info);
 	info->nodes = lp_new_array(scope, struct lp_span, 4);
 	while (info->n_nodes < 4 && o->nodes[info->n_nodes]) {
 		info->nodes[info->n_nodes] = lp_span(o->nodes[info->n_nodes]);
@@ -92,7 +118,8 @@ static inline void fake_question(void *self, struct lp_grpc_answer *answer, stru
 	struct lp_orch_info info;
 	struct lp_buf to = { 0 };
 
-	(void)message;
+	lp_buf_reset(&o->question);
+	lp_buf_add_span(&o->question, message);
 	o->questions++;
 	if (o->mute) {
 		lp_grpc_end(answer, LP_GRPC_UNKNOWN, "OrchestratorCapped");
@@ -216,6 +243,8 @@ static inline void fake_job(void *self, struct lp_exchange *ex)
 	lp_span_copy(o->content_type, sizeof(o->content_type), lp_exchange_header(ex, "content-type"));
 	lp_span_copy(o->job_path, sizeof(o->job_path), lp_exchange_path(ex));
 	o->payment_was_empty = payment.at && !payment.len;
+	lp_buf_reset(&o->payment);
+	lp_buf_add_span(&o->payment, payment);
 	lp_buf_reset(&o->received);
 	*job = (struct fake_job){ .o = o, .ex = ex, .timer = { .fire = fake_answer, .self = job } };
 	lp_defer(lp_exchange_scope(ex), fake_job_end, job);
@@ -241,6 +270,8 @@ static inline void fake_close(void *arg)
 	struct fake_orch *o = arg;
 
 	lp_buf_clear(&o->received);
+	lp_buf_clear(&o->question);
+	lp_buf_clear(&o->payment);
 }
 
 static inline void fake_routes(struct fake_orch *o)

@@ -18,6 +18,7 @@ struct lp_discovery_want {
 	bool list_comes;		/* lp_discovery_set() or lp_discovery_no_list() will be called soon */
 	int extra_nodes;		/* -extraNodes: further addresses of each that are asked too */
 	struct lp_span version;		/* what we say we are */
+	struct lp_span address, sig;	/* who asks, and the proof; empty: nobody */
 	int64_t interval;		/* between rounds: 1 min (a round also renews tokens in time) */
 	int64_t timeout;		/* of one question: 3 s */
 	int at_once;			/* questions under way: 64 */
