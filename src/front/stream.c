@@ -5,14 +5,16 @@
 #include <lpd/io/events.h>
 #include <lpd/market/answer.h>
 
-/* A Go peer reads lines of at most 65,535 bytes (ai-http-api 1.5.7). */
-#define EVENT_LIMIT 65000
+/* A Go peer reads lines of at most 65,535 bytes and loses longer ones (ai-http-api 1.5.7, A-46): its loss. */
+#define EVENT_LIMIT (1024 * 1024)
 #define PIECE 16384
+#define FREE 131072	/* bytes that every stream may hold uncounted */
 
 struct lp_stream {
 	struct lp_stream_want want;
 	struct lp_events *events;
 	struct lp_buf out;
+	size_t held;		/* of the budget */
 	uint64_t tokens;
 	int64_t first_at;
 };
@@ -22,6 +24,21 @@ static void clear(void *arg)
 	struct lp_stream *s = arg;
 
 	lp_buf_clear(&s->out);
+	lp_budget_give(s->want.budget, s->held);
+}
+
+/* What large events take is counted, and given back when they have passed. */
+static enum lp_code count(struct lp_stream *s, struct lp_err *e)
+{
+	size_t all = lp_events_held(s->events) + s->out.cap;
+	size_t need = all > FREE ? all - FREE : 0;
+
+	if (need > s->held && !lp_budget_take(s->want.budget, need - s->held))
+		return lp_fail(e, LP_UNAVAILABLE, "no memory left for an event of this size");
+	if (need < s->held)
+		lp_budget_give(s->want.budget, s->held - need);
+	s->held = need;
+	return LP_OK;
 }
 
 struct lp_stream *lp_stream_open(struct lp_scope *scope, const struct lp_stream_want *want)
@@ -83,6 +100,8 @@ static enum lp_stream_state pass_on(struct lp_stream *s, struct lp_span data, st
 	if (!lp_reply_started(s->want.ex))
 		write_head(s);
 	lp_reply_write(s->want.ex, lp_buf_span(&s->out));
+	if (s->out.cap > FREE)
+		lp_buf_clear(&s->out);
 	tokens = lp_answer_tokens(data);
 	if (tokens)
 		s->tokens = tokens;
@@ -106,6 +125,14 @@ static enum lp_stream_state dry(struct lp_stream *s, struct lp_err *e)
 	return LP_STREAM_MORE;
 }
 
+/* OpenAI's clients wait for it, and peers of ours do without. */
+static enum lp_stream_state last(struct lp_stream *s)
+{
+	if (s->want.done && lp_reply_started(s->want.ex))
+		lp_reply_write(s->want.ex, LP_SPAN("data: [DONE]\n\n"));
+	return LP_STREAM_LAST;
+}
+
 enum lp_stream_state lp_stream_pump(struct lp_stream *s, struct lp_err *e)
 {
 	for (;;) {
@@ -117,6 +144,8 @@ enum lp_stream_state lp_stream_pump(struct lp_stream *s, struct lp_err *e)
 		if (lp_events_pull(s->events, &name, &data, e)) {
 			enum lp_stream_state state = pass_on(s, data, e);
 
+			if (state == LP_STREAM_LAST)
+				return last(s);
 			if (state != LP_STREAM_MORE)
 				return state;
 			continue;
@@ -131,6 +160,8 @@ enum lp_stream_state lp_stream_pump(struct lp_stream *s, struct lp_err *e)
 			got.len = PIECE;
 		lp_events_push(s->events, got);
 		lp_call_consume(s->want.call, got.len);
+		if (count(s, e) != LP_OK)
+			return LP_STREAM_FAILED;
 	}
 }
 

@@ -3,6 +3,8 @@
 
 #include <lpd/io/events.h>
 
+#define KEPT 65536	/* memory that one large event leaves to the next ones */
+
 struct lp_events {
 	size_t limit;
 	struct lp_buf in;	/* pushed and not yet taken */
@@ -105,10 +107,29 @@ static bool give_up(struct lp_events *events, struct lp_err *e)
 	return false;
 }
 
+static void reset(struct lp_buf *buf)
+{
+	if (buf->cap > KEPT)
+		lp_buf_clear(buf);
+	lp_buf_reset(buf);
+}
+
+/* What is left of it goes into memory of its size. */
+static void move(struct lp_buf *buf)
+{
+	struct lp_buf rest = { 0 };
+
+	lp_buf_add_span(&rest, lp_buf_span(buf));
+	lp_buf_clear(buf);
+	*buf = rest;
+}
+
 static void start_anew(struct lp_events *events)
 {
-	lp_buf_reset(&events->name);
-	lp_buf_reset(&events->data);
+	reset(&events->name);
+	reset(&events->data);
+	if (events->in.cap > KEPT && events->in.len <= KEPT / 2)
+		move(&events->in);
 	events->has_data = events->handed_out = false;
 }
 
@@ -146,6 +167,11 @@ bool lp_events_pull(struct lp_events *events, struct lp_span *name, struct lp_sp
 			start_anew(events);
 	}
 	return events->in.len > events->limit ? give_up(events, e) : false;
+}
+
+size_t lp_events_held(const struct lp_events *events)
+{
+	return events->in.cap + events->name.cap + events->data.cap;
 }
 
 void lp_events_write(struct lp_buf *to, struct lp_span data)

@@ -90,7 +90,8 @@ static enum lp_gateway_result read_events(struct lp_gateway_job *j, struct lp_er
 	if (j->replied)
 		return linger(j);
 	if (!j->stream) {
-		struct lp_stream_want want = { .call = j->call, .ex = j->ex };
+		struct lp_stream_want want = { .call = j->call, .ex = j->ex, .done = true,
+					       .budget = lp_media_budget(j->gw->node->media) };
 		struct lp_header *headers;
 
 		want.n_headers = lp_gateway_headers(j, j->result, &headers);

@@ -115,7 +115,7 @@ static int intake(void *self)
 
 /* ---- WEIGH: how much work it is, which the body says ---- */
 
-/* Without lpd-media the job is for another orchestrator. */
+/* Without lpd-media, or memory, the job is for another orchestrator. */
 static void set_err(struct job *job, const struct lp_err *why)
 {
 	job->err = *why;
@@ -276,12 +276,15 @@ static int relay_media(struct job *job)
 static int relay_events(struct job *job)
 {
 	if (!job->stream)
-		job->stream = lp_stream_open(job->out, &(struct lp_stream_want){ .call = job->call, .ex = job->ex });
+		job->stream = lp_stream_open(job->out, &(struct lp_stream_want){ .call = job->call, .ex = job->ex,
+					     .budget = lp_media_budget(job->o->node->media) });
 	switch (lp_stream_pump(job->stream, &job->err)) {
 	case LP_STREAM_MORE:
 		return LP_AWAIT(RELAY);
-	case LP_STREAM_LAST:
 	case LP_STREAM_FAILED:
+		set_err(job, &job->err);
+		break;
+	case LP_STREAM_LAST:
 		break;
 	}
 	return SETTLE;

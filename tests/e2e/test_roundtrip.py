@@ -203,6 +203,7 @@ def a_chat_is_streamed_as_events(nodes, _):
     assert status == 200 and headers["Content-Type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in body.decode().split("\n") if line.startswith("data: {")]
     assert "".join(event["choices"][0]["delta"]["content"] for event in events) == "Hello.", body
+    assert body.endswith(b"}\n\ndata: [DONE]\n\n") and body.count(b"[DONE]") == 1, body
     assert events[-1]["choices"][0]["finish_reason"] == "stop"
 
 

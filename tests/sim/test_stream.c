@@ -33,6 +33,7 @@ static void a_stream_that_breaks_after_events_ends_in_an_error_event(void **stat
 		assert_int_equal(r->failed, LP_OK);
 		assert_int_equal(sim_events(r), 6);	/* five, and the one that says why there are no more */
 		assert_non_null(strstr(text(r), "\"error\":{\"message\""));
+		assert_null(strstr(text(r), "[DONE]"));	/* for that says that all is there */
 		sim_books_balance(s);
 		sim_end(s);
 	}
@@ -64,6 +65,94 @@ static void a_stream_that_breaks_before_its_first_event_is_tried_elsewhere(void 
 		sim_books_balance(s);
 		sim_end(s);
 	}
+}
+
+static struct sim_reply *large_event(struct sim *s, size_t large, const char *const *args)
+{
+	struct sim_node *o = sim_orchestrator(s, "orch");
+	struct sim_node *g = sim_gateway(s, .args = args);
+
+	o->runner->does = (struct sim_does){ .events = 5, .large = large, .each = 20 * LP_MSEC };
+	struct sim_reply *r = sim_ask(s, "llm", SIM_CHAT_STREAM);
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
+	assert_int_equal(lp_media_budget(g->node->media)->bodies, 0);
+	assert_int_equal(lp_media_budget(o->node->media)->bodies, 0);
+	sim_books_balance(s);
+	return r;
+}
+
+#define DONE "data: [DONE]\n\n"
+
+static void an_event_of_hundreds_of_kilobytes_passes_both_nodes(void **state)
+{
+	static const size_t sizes[] = { 70000, 400 << 10, 1000 << 10 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct sim *s = sim_new(240 + i);
+		struct sim_reply *r = large_event(s, sizes[i], NULL);
+
+		assert_int_equal(sim_events(r), 5);
+		assert_true(r->body.len > sizes[i]);
+		assert_true(lp_span_ends(lp_buf_span(&r->body), "}\n\n" DONE));
+		sim_end(s);
+	}
+}
+
+/* Whichever node it is too much for, the client is told, and is not told that this was all. */
+static void an_event_that_is_too_large_ends_in_an_error_event(void **state)
+{
+	struct sim *s = sim_new(245);
+	struct sim_reply *r = large_event(s, (1 << 20) + 1, NULL);
+
+	(void)state;
+	assert_int_equal(sim_events(r), 3);
+	assert_non_null(strstr(text(r), "\"error\":{\"message\""));
+	assert_null(strstr(text(r), "[DONE]"));
+	sim_end(s);
+}
+
+static void an_event_for_which_there_is_no_memory_ends_in_an_error_event(void **state)
+{
+	struct sim *s = sim_new(246);
+	struct sim_reply *r = large_event(s, 600 << 10, SIM_ARGS("-memoryBudget", "1MiB"));
+
+	(void)state;
+	assert_int_equal(sim_events(r), 3);
+	assert_non_null(strstr(text(r), "no memory left for an event of this size"));
+	assert_null(strstr(text(r), "[DONE]"));
+	sim_end(s);
+}
+
+static void lie(void *self, struct lp_exchange *ex)
+{
+	struct lp_header h = { .name = LP_SPAN("content-type"), .value = LP_SPAN("text/event-stream") };
+	struct lp_buf *events = self;
+
+	lp_reply_head(ex, 200, -1, &h, 1);
+	lp_reply_write(ex, lp_buf_span(events));
+	lp_reply_end(ex);
+}
+
+static void a_peers_event_that_is_too_large_is_told_in_words(void **state)
+{
+	struct sim *s = sim_new(247);
+	struct sim_node *o = sim_orchestrator(s, "orch");
+	struct lp_buf events = { 0 };
+
+	(void)state;
+	lp_buf_add_text(&events, "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: ");
+	memset(lp_buf_room(&events, 2 << 20), ' ', 2 << 20);
+	lp_buf_grew(&events, 2 << 20);
+	sim_replace_route(o, "/llm", lie, &events);
+	struct sim_reply *r = sim_ask(s, "llm", SIM_CHAT_STREAM);
+	sim_run_until_quiet(s);
+	assert_int_equal(sim_events(r), 2);
+	assert_non_null(strstr(text(r), "an event is longer than 1048576 bytes"));
+	assert_null(strstr(text(r), "[DONE]"));
+	lp_buf_clear(&events);
+	sim_end(s);
 }
 
 /* Nothing more comes, and nobody ends it: the stall is noticed, the client told, the slot given back. */
@@ -192,6 +281,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		sim_test(a_stream_that_breaks_after_events_ends_in_an_error_event),
 		sim_test(a_stream_that_breaks_before_its_first_event_is_tried_elsewhere),
+		sim_test(an_event_of_hundreds_of_kilobytes_passes_both_nodes),
+		sim_test(an_event_that_is_too_large_ends_in_an_error_event),
+		sim_test(an_event_for_which_there_is_no_memory_ends_in_an_error_event),
+		sim_test(a_peers_event_that_is_too_large_is_told_in_words),
 		sim_test(a_stream_that_falls_silent_is_given_up),
 		sim_test(a_slow_reader_gets_all_of_it),
 		sim_test(a_slow_reader_slows_the_runner_and_fills_no_memory),

@@ -1,13 +1,15 @@
 /* front/stream - events of an answer passed on one by one, as they come, with back-pressure.
  *
  * Both roles: runner to gateway, orchestrator to app developer.  Rules of ai-http-api 1.5.7: null members
- * dropped, "[DONE]" swallowed, the event with a finish_reason is the last, an {"error":...} event is a failure.
+ * dropped, "[DONE]" not needed, the event with a finish_reason is the last, an {"error":...} event is a failure.
+ * An event is held whole, at most 1 MiB of it; what large ones take is counted in the node's budget.
  * The reply's head is written with the first event, so that a failure before it can still be a status. */
 #ifndef LPD_FRONT_STREAM_H
 #define LPD_FRONT_STREAM_H
 
 #include <lpd/io/client.h>
 #include <lpd/io/exchange.h>
+#include <lpd/io/spool.h>
 
 struct lp_stream;
 
@@ -16,6 +18,8 @@ struct lp_stream_want {
 	struct lp_exchange *ex;
 	const struct lp_header *headers;	/* further ones for the reply's head */
 	int n_headers;
+	struct lp_spool_budget *budget;		/* not NULL */
+	bool done;				/* the last event is followed by "[DONE]": for clients */
 };
 
 struct lp_stream *lp_stream_open(struct lp_scope *scope, const struct lp_stream_want *want);

@@ -16,6 +16,8 @@ void lp_events_push(struct lp_events *events, struct lp_span bytes);	/* copied *
  * field or empty.  False: push more.  An event or line over the limit: *e is filled, and nothing more comes. */
 bool lp_events_pull(struct lp_events *events, struct lp_span *name, struct lp_span *data, struct lp_err *e);
 
+size_t lp_events_held(const struct lp_events *events);	/* bytes of memory */
+
 /* "data: ...\n\n"; a newline inside data starts another data line. */
 void lp_events_write(struct lp_buf *to, struct lp_span data);
 

@@ -277,7 +277,7 @@ int sim_events(const struct sim_reply *r)
 	while (rest.len) {
 		struct lp_span line = lp_span_cut(&rest, '\n');
 
-		n += lp_span_starts(line, "data:");
+		n += lp_span_starts(line, "data:") && !lp_span_is(line, "data: [DONE]");
 	}
 	return n;
 }

@@ -137,7 +137,17 @@ static void answer_whole(struct work *w)
 static void write_event(struct work *w, bool last)
 {
 	struct lp_buf text = { 0 };
+	size_t large = w->does.large && w->event == 3 ? w->does.large : 0;
 
+	if (large) {
+		lp_buf_add_text(&text, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"");
+		memset(lp_buf_room(&text, large), 'x', large);
+		lp_buf_grew(&text, large);
+		lp_buf_add_text(&text, "\"},\"finish_reason\":null}]}\n\n");
+		lp_reply_write(w->ex, lp_buf_span(&text));
+		lp_buf_clear(&text);
+		return;
+	}
 	lp_buf_fmt(&text,
 		   "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":"
 		   "[{\"index\":0,\"delta\":{\"content\":\"word%d \"},\"finish_reason\":%s}]%s}\n\n",

@@ -29,6 +29,7 @@ struct sim_does {
 	const char *body;	/* NULL: a good answer */
 	size_t picture;		/* bytes of a picture; 0: 1,000 */
 	int pictures;		/* 0: 1 */
+	size_t large;		/* bytes of a stream's third event, more or less */
 	int events;		/* of a stream, the last with finish_reason; 0: 5 */
 };
 

@@ -134,9 +134,35 @@ static void what_is_written_is_read_back(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void one_large_event_leaves_its_memory_to_nobody(void **state)
+{
+	struct lp_events *events = lp_events_open(scope, 1 << 20);
+	struct lp_span name, data;
+	struct lp_buf text = { 0 };
+	struct lp_err e;
+
+	(void)state;
+	lp_buf_add_text(&text, "data: ");
+	memset(lp_buf_room(&text, 500000), 'x', 500000);
+	lp_buf_grew(&text, 500000);
+	lp_buf_add_text(&text, "\n\ndata: y\n\ndata: ");
+	lp_events_push(events, lp_buf_span(&text));
+	lp_buf_clear(&text);
+	assert_true(lp_events_pull(events, &name, &data, &e));
+	assert_int_equal(data.len, 500000);
+	assert_true(lp_events_held(events) > 1000000);
+	assert_true(lp_events_pull(events, &name, &data, &e));
+	assert_true(lp_span_is(data, "y"));
+	assert_true(lp_events_held(events) < 70000);
+	lp_events_push(events, LP_SPAN("z\n\n"));
+	assert_true(lp_events_pull(events, &name, &data, &e));
+	assert_true(lp_span_is(data, "z"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(one_large_event_leaves_its_memory_to_nobody),
 		TEST(events_are_read_however_they_are_cut),
 		TEST(all_three_line_ends_are_taken),
 		TEST(only_data_makes_an_event),

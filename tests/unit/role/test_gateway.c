@@ -258,7 +258,7 @@ static void events_come_one_by_one_and_end_with_the_last(void **state)
 	assert_true(lp_span_starts(lp_buf_span(&a->body), "data: {"));
 	assert_has(asker_text(a), "\"finish_reason\":\"stop\"");
 	assert_false(has(asker_text(a), "late"));
-	assert_false(has(asker_text(a), "[DONE]"));
+	assert_true(lp_span_ends(lp_buf_span(&a->body), "}\n\ndata: [DONE]\n\n"));
 	assert_false(has(asker_text(a), "null"));
 }
 
