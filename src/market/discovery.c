@@ -25,6 +25,8 @@
 #define MOST 100000			/* orchestrators */
 #define EXTRA_ROUNDS 3			/* an extra node that nobody names any more is asked so long */
 #define RECOUNT LP_SEC			/* how often the gauges are set, at most; longer when there are many */
+#define YOUNG_APART (500 * LP_MSEC)	/* two questions to one of those, of its own accord */
+#define YOUNG (10 * LP_SEC)		/* so long a node that was just named may not have all that it offers */
 #define RENEW 180			/* seconds: a token's last ones, network-protocol 7.4 */
 
 struct asker {
@@ -35,6 +37,7 @@ struct asker {
 	struct lp_url url;
 	bool listed;			/* by the operator; else it is another's extra node */
 	int64_t named_at;		/* mono; an extra node: when somebody last named it */
+	int64_t born;			/* mono */
 	struct lp_timer timer;
 	struct lp_link due;		/* in the line of those that may not ask yet */
 	struct lp_scope *asking;	/* of the question under way; NULL: none */
@@ -61,6 +64,7 @@ struct lp_discovery {
 	int n, under_way, known;	/* known: of the n, those that answered or failed once */
 	struct lp_timer recount;
 	int64_t no_news_until;		/* nobody could say anything new before */
+	int64_t again;			/* mono, when a young one may; LP_NEVER: there is none */
 	struct lp_list line;
 	struct lp_list waiters;
 	struct lp_buf question;
@@ -315,6 +319,7 @@ static struct asker *asker_new(struct lp_discovery *d, struct lp_span name)
 		lp_mem_free(a);
 		return NULL;
 	}
+	a->born = lp_mono(d->want.loop);
 	a->orch = lp_roster_row(d->want.roster, name);
 	a->timer.fire = due;
 	a->timer.self = a;
@@ -459,18 +464,27 @@ void lp_discovery_refresh(struct lp_discovery *d, struct lp_scope *scope, struct
 }
 
 /* Requests for a model that nobody has must not become a flood of questions, nor of looks at everybody. */
-static int64_t old_after(const struct lp_discovery *d)
+static int64_t at_least(const struct lp_discovery *d, int64_t time)
 {
 	int64_t all = d->n * (10 * LP_MSEC);
 
-	return all > 2 * LP_SEC ? all : 2 * LP_SEC;
+	return all > time ? all : time;
 }
 
-static bool has_news(const struct asker *a, int64_t since)
+/* One that we know since a moment ago may itself have started a moment ago, and its runners after it: what it could
+ * not do when it was asked it may do soon.  LP_NEVER: it is not young. */
+static int64_t young_again(const struct asker *a)
 {
-	if (strcmp(lp_orch_state(a->orch, lp_mono(a->d->want.loop)), "unreached") != 0)
-		since -= old_after(a->d);
-	return pending(a) || a->asked_at < since;
+	int64_t again = a->asked_at + at_least(a->d, YOUNG_APART);
+
+	return again < a->born + YOUNG ? again : LP_NEVER;
+}
+
+static bool has_news(const struct asker *a, int64_t since, int64_t now)
+{
+	if (strcmp(lp_orch_state(a->orch, now), "unreached") != 0)
+		since -= at_least(a->d, 2 * LP_SEC);
+	return pending(a) || a->asked_at < since || young_again(a) <= now;
 }
 
 bool lp_discovery_news(struct lp_discovery *d, struct lp_scope *scope, int64_t since,
@@ -481,8 +495,12 @@ bool lp_discovery_news(struct lp_discovery *d, struct lp_scope *scope, int64_t s
 
 	if (!asked && now < d->no_news_until)
 		return false;
+	d->again = LP_NEVER;
 	lp_list_each(&d->askers, a, struct asker, link) {
-		if (!has_news(a, since))
+		int64_t again = young_again(a);
+
+		d->again = again < d->again ? again : d->again;
+		if (!has_news(a, since, now))
 			continue;
 		ask_soon(a);
 		asked = true;
@@ -492,6 +510,11 @@ bool lp_discovery_news(struct lp_discovery *d, struct lp_scope *scope, int64_t s
 	else
 		d->no_news_until = now + d->n * (10 * LP_USEC);
 	return asked;
+}
+
+int64_t lp_discovery_news_again(const struct lp_discovery *d)
+{
+	return d->again > d->no_news_until ? d->again : d->no_news_until;
 }
 
 bool lp_discovery_first_round_done(const struct lp_discovery *d)

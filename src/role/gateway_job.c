@@ -116,10 +116,20 @@ static struct lp_roster_ask ask_of(const struct lp_gateway_job *j)
 	};
 }
 
+/* -aiProcessingRetryTimeout is for those who are known.  Until everybody has been asked once there is the job's own
+ * deadline (A-39). */
+static void count_wait(struct lp_gateway_job *j, int64_t now)
+{
+	if (j->wait_began && !j->discovering)
+		j->waited += now - j->wait_began;
+	j->wait_began = now;
+	j->discovering = !lp_discovery_first_round_done(j->gw->discovery);
+}
+
 static void stop_waiting(struct lp_gateway_job *j)
 {
 	if (j->wait_began)
-		j->waited += now_of(j) - j->wait_began;
+		count_wait(j, now_of(j));
 	j->wait_began = 0;
 	lp_timer_clear(&j->chance);
 	lp_link_out(&j->waiting);
@@ -158,7 +168,7 @@ static size_t count_reasons(char *to, size_t cap, const int rejected[LP_REJECTS]
 		{ LP_REJECT_BUSY, "full", "full" },
 		{ LP_REJECT_SUSPENDED, "suspended", "suspended" },
 		{ LP_REJECT_TRIED, "failed at it", "failed at it" },
-		{ LP_REJECT_MODEL, "does not offer the model", "do not offer the model" },
+		{ LP_REJECT_MODEL, "orchestrator does not offer the model", "orchestrators do not offer the model" },
 		{ LP_REJECT_VERSION, "too old", "too old" },
 		{ LP_REJECT_UNREACHED, "not reached", "not reached" },
 		{ LP_REJECT_EXCLUDED, "excluded", "excluded" },
@@ -248,33 +258,36 @@ static int give_up(struct lp_gateway_job *j, int64_t chance)
 	return SETTLE;
 }
 
-/* Somebody cannot be reached or does not offer the model: that may have changed since it was asked. */
-static void ask_news(struct lp_gateway_job *j)
+/* Somebody cannot be reached or does not offer the model: that may have changed since it was asked.  Returns when
+ * it is worth asking again, if nobody is being asked now. */
+static int64_t ask_news(struct lp_gateway_job *j)
 {
-	bool hope = j->rejected[LP_REJECT_UNREACHED] || j->rejected[LP_REJECT_MODEL] ||
-		    !lp_discovery_first_round_done(j->gw->discovery);
+	bool hope = j->rejected[LP_REJECT_UNREACHED] || j->rejected[LP_REJECT_MODEL] || j->discovering;
 
 	if (hope && !j->asking_news)
 		j->asking_news = lp_discovery_news(j->gw->discovery, j->scope, j->task.started, on_news, j);
+	return hope && !j->asking_news ? lp_discovery_news_again(j->gw->discovery) : LP_NEVER;
 }
 
-/* Nobody can now.  Wait when there is hope within -aiProcessingRetryTimeout: somebody who is full or
- * suspended comes back, or there is news to come. */
+/* Nobody can now.  Wait when there is hope within the time that there is: somebody who is full or suspended comes
+ * back, or there is news to come. */
 static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 {
-	int64_t chance = lp_roster_next_chance(j->gw->roster, ask);
+	int64_t chance = lp_roster_next_chance(j->gw->roster, ask), next = chance;
 	int64_t left;
 
-	if (!j->wait_began)
-		j->wait_began = ask->now;
-	left = j->gw->wait_time - j->waited - (ask->now - j->wait_began);
-	if (chance == LP_NEVER)
-		ask_news(j);
-	if (left <= 0 || (!j->asking_news && (chance == LP_NEVER || chance - ask->now > left)))
+	count_wait(j, ask->now);
+	left = j->discovering ? LP_NEVER : j->gw->wait_time - j->waited;
+	if (chance == LP_NEVER || j->discovering)
+		next = ask_news(j);
+	if (chance < next)
+		next = chance;
+	if (left <= 0 || (!j->asking_news && (next == LP_NEVER || next - ask->now > left)))
 		return give_up(j, chance);
-	if (chance != LP_NEVER && chance - ask->now < left)
-		left = chance - ask->now;
-	lp_timer_set(&j->chance, j->gw->node->loop, left);
+	if (next != LP_NEVER && next - ask->now < left)
+		left = next - ask->now;
+	if (left != LP_NEVER)
+		lp_timer_set(&j->chance, j->gw->node->loop, left);
 	lp_gateway_row_stand(j);
 	return LP_AWAIT(SELECT);
 }

@@ -81,7 +81,8 @@ struct lp_gateway_job {
 
 	/* SELECT */
 	struct lp_timer chance;		/* when to look again */
-	int64_t waited, wait_began;	/* over all waits; this one's start, 0: not waiting */
+	int64_t waited, wait_began;	/* over all waits; since when this one is not in it, 0: not waiting */
+	bool discovering;		/* it waits for the first answers, which is not in it either */
 	bool asking_terms;		/* of one orchestrator: nothing is chosen before they are there */
 	bool asking_news;		/* of any, while nobody can be chosen */
 	struct lp_orch *refreshed;	/* the one whose terms were asked for anew, once */

@@ -116,7 +116,7 @@ static void a_model_that_nobody_has_is_named(void **state)
 	struct sim_reply *r = sim_ask(s, "text-to-image", "{\"prompt\":\"a fox\",\"model_id\":\"no/such\"}");
 	sim_run_until_quiet(s);
 	assert_int_equal(r->status, 503);
-	assert_non_null(strstr(text(r), "does not offer the model"));
+	assert_non_null(strstr(text(r), "1 orchestrator does not offer the model"));
 	assert_non_null(strstr(text(r), "stabilityai/sdxl-turbo"));
 	sim_books_balance(s);
 	sim_end(s);

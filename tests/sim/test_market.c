@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <lpd/market/discovery.h>
+#include <role/gateway_job.h>
+
 #include "sim.h"
 
 static const char *text(struct sim_reply *r)
@@ -114,6 +117,68 @@ static void a_job_waits_for_the_first_list(void **state)
 	sim_run_until_quiet(s);
 	assert_int_equal(r->status, 200);
 	assert_in_range(r->done_at - r->asked_at, 400 * LP_MSEC, LP_SEC);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+/* Also when jobs wait for nobody whom they know. */
+static void a_first_discovery_slower_than_the_time_for_retries_fails_no_job(void **state)
+{
+	struct sim *s = sim_new(910);
+	struct list list = { .body = ONE, .status = 200, .delay = 2900 * LP_MSEC };
+
+	(void)state;
+	sim_orchestrator(s, "one");
+	sim_pages(s->loop, &(struct sim_pages){ find_list, &list });
+	struct sim_node *g = sim_gateway(s, .args = SIM_ARGS("-orchWebhookUrl", "https://lists.example/orchs",
+							     "-aiProcessingRetryTimeout", "100ms"));
+	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
+
+	assert_false(lp_discovery_first_round_done(g->node->gateway->discovery));
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
+	assert_true(r->done_at - r->asked_at > LP_SEC);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+static void a_gateway_that_started_before_its_orchestrator_waits_for_it(void **state)
+{
+	struct sim *s = sim_new(911);
+	struct sim_node *o = sim_orchestrator(s, "one");
+
+	(void)state;
+	sim_kill(o);
+	sim_gateway(s);
+	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_for(s, 700 * LP_MSEC);
+	assert_false(r->done);
+	sim_start(o);
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+/* Its first answer names no models, since its runner is not up yet: that is not believed for long. */
+static void a_runner_that_starts_after_its_orchestrator_gets_the_job_that_waits(void **state)
+{
+	struct sim *s = sim_new(912);
+	struct sim_node *o = sim_orchestrator(s, "one");
+
+	(void)state;
+	sim_kill(o);
+	sim_runner_stop(o->runner);
+	sim_start(o);
+	struct sim_node *g = sim_gateway(s, .args = SIM_ARGS("-aiProcessingRetryTimeout", "8s"));
+	struct sim_reply *r = sim_ask(s, "text-to-image", SIM_PICTURE);
+
+	assert_true(lp_discovery_first_round_done(g->node->gateway->discovery));
+	sim_run_for(s, 300 * LP_MSEC);
+	assert_false(r->done);
+	sim_runner_start(o->runner);
+	sim_run_until_quiet(s);
+	assert_int_equal(r->status, 200);
 	sim_books_balance(s);
 	sim_end(s);
 }
@@ -287,6 +352,9 @@ int main(void)
 		sim_test(the_list_of_a_webhook_decides_who_works),
 		sim_test(a_list_that_fails_or_is_nonsense_changes_nothing),
 		sim_test(a_job_waits_for_the_first_list),
+		sim_test(a_first_discovery_slower_than_the_time_for_retries_fails_no_job),
+		sim_test(a_gateway_that_started_before_its_orchestrator_waits_for_it),
+		sim_test(a_runner_that_starts_after_its_orchestrator_gets_the_job_that_waits),
 		sim_test(one_that_leaves_the_list_ends_its_job),
 		sim_test(one_that_leaves_the_list_and_fails_is_not_asked_again),
 		sim_test(a_client_names_who_shall_work_and_who_not),

@@ -38,11 +38,14 @@ void lp_discovery_no_list(struct lp_discovery *discovery);
  * to one row are at least 200 ms apart. */
 void lp_discovery_refresh(struct lp_discovery *discovery, struct lp_scope *scope, struct lp_orch *orch,
 			  void (*on_done)(void *self), void *self);
-/* Whoever may say something new: rows that cannot be reached and were not asked since then, and rows whose
- * answer was old by then (2 s; longer when there are many).  False: nobody is being asked, on_done will not
+/* Whoever may say something new: rows that cannot be reached and were not asked since then, rows whose
+ * answer was old by then (2 s; longer when there are many), and in their first 10 s all of them, whose runners may
+ * be starting (after 500 ms, or longer).  False: nobody is being asked, on_done will not
  * come.  It comes with the first good answer, or with the last bad one: look again, then ask again. */
 bool lp_discovery_news(struct lp_discovery *discovery, struct lp_scope *scope, int64_t since,
 		       void (*on_done)(void *self), void *self) LP_MUST_USE;
+/* After a "false" of that: when there may be news that there was not yet; LP_NEVER: ask no more. */
+int64_t lp_discovery_news_again(const struct lp_discovery *discovery);
 bool lp_discovery_first_round_done(const struct lp_discovery *discovery);
 
 #endif

@@ -462,7 +462,7 @@ static void a_model_that_nobody_has_is_answered_with_those_there_are(void **stat
 	two_orchs(w);
 	a = post(w, "/llm", "{\"model\":\"gpt-9\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
 	assert_int_equal(a->status, 503);
-	assert_has(asker_text(a), "2 do not offer the model");
+	assert_has(asker_text(a), "2 orchestrators do not offer the model");
 	assert_has(asker_text(a), "models offered for llm: m");
 	assert_int_equal(w->a.jobs + w->b.jobs, 0);
 }
