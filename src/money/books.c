@@ -205,7 +205,8 @@ void lp_books_forget(struct lp_books *books, uint64_t block, int64_t before)
 	write_state(books, "DELETE FROM pay_sent_offer WHERE expiration_block < ?", &over, 1);
 	write_state(books, "DELETE FROM pay_nonces WHERE expiration_block < ?", &over, 1);
 	write_state(books, "DELETE FROM pay_credit WHERE touched < ?", &old, 1);
-	write_state(books, "DELETE FROM pay_balance WHERE touched < ?", &old, 1);
+	/* An amount's first byte is its sign: a debt stays. */
+	write_state(books, "DELETE FROM pay_balance WHERE touched < ? AND substr(amount, 1, 1) = x'00'", &old, 1);
 }
 
 /* ---- reading ---- */
