@@ -10,7 +10,10 @@
 #include <lpd/io/file.h>
 
 #define FILES 1000	/* of a keystore folder that are looked at */
-#define LOG_N 18	/* of the key derivation of files that we make: a second and 256 MiB */
+/* Of the key derivation of files that we make: a second and 256 MiB for whoever guesses passwords, and for us at
+ * each start.  Without a password there is nothing to guess. */
+#define LOG_N 18
+#define LOG_N_OPEN 12
 
 struct lp_account {
 	struct lp_key *key;
@@ -101,7 +104,7 @@ enum lp_code lp_account_store(struct lp_scope *scope, struct lp_account_file *fi
 	lp_hex_write(hex, address.bytes, sizeof(address.bytes));
 	file->path = lp_fmt(scope, "%s/UTC--%s.%06lld000Z--%s", file->folder, when,
 			    (long long)(file->wall % LP_SEC), hex);
-	lp_key_seal(&store, key, file->password, LOG_N);
+	lp_key_seal(&store, key, file->password, file->password.len ? LOG_N : LOG_N_OPEN);
 	lp_keystore_write(&text, &store);
 	code = lp_file_write(file->path, lp_buf_span(&text), 0600, e);
 	lp_buf_clear(&text);

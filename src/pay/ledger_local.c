@@ -14,10 +14,13 @@ static const char *const steps[] = {
 	"CREATE TABLE recipient (address BLOB PRIMARY KEY, fees BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE redemption (ticket BLOB PRIMARY KEY, sender BLOB NOT NULL, recipient BLOB NOT NULL,"
 	" face_value BLOB NOT NULL, paid BLOB NOT NULL, block INTEGER NOT NULL) WITHOUT ROWID;",
+	/* The second since 1970 at which the block began; 0: nobody has looked yet. */
+	"ALTER TABLE clock ADD COLUMN began INTEGER NOT NULL DEFAULT 0",
 };
 
 struct lp_ledger {
 	struct lp_shared_db *db;
+	unsigned pace;		/* seconds of a block; 0: blocks pass when somebody says so */
 };
 
 /* One transaction: what it has read is still so when it writes. */
@@ -453,13 +456,38 @@ static enum lp_code redeem(void *self, struct lp_redeemed *out, const struct lp_
 
 /* ---- what is known ---- */
 
+/* Whole blocks that have passed since the one that is.  A clock that was set back makes none. */
+static enum lp_code let_pass(struct work *w, unsigned seconds)
+{
+#define NOW "CAST(strftime('%s', 'now') AS INTEGER)"
+	const struct lp_db_value pace = number(seconds);
+	struct lp_db_value row[1];
+	enum lp_code code = run(w, "UPDATE clock SET began = " NOW " WHERE began = 0", NULL, 0);
+
+	if (!code)
+		code = run(w, "UPDATE clock SET block = block + (" NOW " - began) / ?1,"
+			   " began = began + (" NOW " - began) / ?1 * ?1 WHERE " NOW " - began >= ?1", &pace, 1);
+	if (!code)
+		code = ask(w, row, "SELECT block FROM clock", NULL, 0);
+	if (code)
+		return code;
+	w->block = (uint64_t)row[0].i;
+	w->round = w->block / LP_LEDGER_ROUND;
+	return LP_OK;
+#undef NOW
+}
+
 static enum lp_code clock_of(void *self, struct lp_chain_clock *out, struct lp_err *e)
 {
+	struct lp_ledger *ledger = self;
 	struct work w;
-	enum lp_code code = begin(&w, self, e);
+	enum lp_code code = begin(&w, ledger, e);
 
 	if (code)
 		return code;
+	code = ledger->pace ? let_pass(&w, ledger->pace) : LP_OK;
+	if (code)
+		return end(&w, code);
 	*out = (struct lp_chain_clock){ .block = w.block,
 					.rounds = { .last = w.round,
 						    .last_hash = round_hash(w.round),
@@ -502,6 +530,11 @@ enum lp_code lp_ledger_advance(struct lp_ledger *ledger, uint64_t block, struct 
 	return end(&w, block > w.block ? run(&w, "UPDATE clock SET block = ?", &value, 1) : LP_OK);
 }
 
+void lp_ledger_pace(struct lp_ledger *ledger, unsigned seconds)
+{
+	ledger->pace = seconds;
+}
+
 struct lp_chain lp_ledger_chain(struct lp_ledger *ledger)
 {
 	static const struct lp_chain_ops ops = { clock_of, sender_of, redeem };
@@ -518,7 +551,7 @@ static enum lp_code start_clock(struct lp_ledger *ledger, struct lp_err *e)
 	if (code)
 		return code;
 	code = lp_shared_db_run(ledger->db,
-				&(struct lp_db_write){ "INSERT INTO clock SELECT ? WHERE NOT EXISTS "
+				&(struct lp_db_write){ "INSERT INTO clock (block) SELECT ? WHERE NOT EXISTS "
 						       "(SELECT 1 FROM clock)", &first, 1 }, e);
 	enum lp_code ended = lp_shared_db_end(ledger->db, code == LP_OK, e);
 

@@ -1,5 +1,6 @@
 /* role/node - see the header. */
 #include <lpd/role/node.h>
+#include <lpd/role/money.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,23 +37,12 @@ static enum lp_code read_roles(const struct lp_node *node, unsigned *roles, stru
 	return LP_OK;
 }
 
-/* Who believes to be paid must not work for nothing. */
-static enum lp_code check_network(const struct lp_node *node, struct lp_err *e)
-{
-	const char *network = lp_option_text(node->options, LP_OPT_NETWORK);
-
-	if (strcmp(network, "offchain") != 0)
-		return lp_fail(e, LP_CONFIG, "-network %s: this version of lpd takes and makes no payments; only offchain is "
-			       "possible", network);
-	return LP_OK;
-}
-
 static enum lp_code open_roles(struct lp_node *node, struct lp_err *e)
 {
 	unsigned roles;
 	int n = 0;
 
-	if (check_network(node, e) != LP_OK || read_roles(node, &roles, e) != LP_OK)
+	if (read_roles(node, &roles, e) != LP_OK || lp_money_open(node, e) != LP_OK)
 		return e->code;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		if (!(roles & (unsigned)rows[i].bit))
@@ -91,7 +81,7 @@ enum lp_code lp_node_check(struct lp_scope *scope, const struct lp_options *opti
 	say_notes(node);
 	if (!lp_options_roles(options))
 		return lp_fail(e, LP_CONFIG, NO_ROLE);
-	if (check_network(node, e) != LP_OK || read_roles(node, &roles, e) != LP_OK)
+	if (read_roles(node, &roles, e) != LP_OK || lp_money_check(node, told, e) != LP_OK)
 		return e->code;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		if (!(roles & (unsigned)rows[i].bit))

@@ -209,15 +209,14 @@ static void forget_timer(void *arg)
 static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 {
 	struct lp_orchestrator *o = lp_new(node->scope, struct lp_orchestrator);
-	struct lp_db *db;
 
 	o->node = node;
 	lp_defer(node->scope, forget_timer, o);
 	o->log = lp_log_with(node->scope, node->log, "role", "orchestrator");
 	read_options(o);
 	o->router = lp_router_open(node->scope);
-	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK || lp_store_open(node, &db, e) != LP_OK ||
-	    lp_store_secret(node, db, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
+	if (lp_store_open(node, e) != LP_OK ||
+	    lp_store_secret(node, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
 	    open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
 		return e->code;
 	add_routes(o);

@@ -3,17 +3,24 @@
 #include <string.h>
 
 #include <lpd/base/random.h>
+#include <lpd/io/file.h>
+#include <lpd/money/books.h>
 
 static const char *const steps[] = {
 	"CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+	LP_BOOKS_SCHEMA,
 };
 
-enum lp_code lp_store_open(struct lp_node *node, struct lp_db **out, struct lp_err *e)
+enum lp_code lp_store_open(struct lp_node *node, struct lp_err *e)
 {
 	static const struct lp_db_schema schema = { steps, sizeof(steps) / sizeof(*steps) };
-	const char *path = lp_fmt(node->scope, "%s/lpd.db", node->data_dir);
 
-	return lp_db_open(node->scope, out, node->loop, path, &schema, e);
+	if (node->db)
+		return LP_OK;
+	if (lp_folder_lock(node->scope, node->data_dir, e) != LP_OK)
+		return e->code;
+	return lp_db_open(node->scope, &node->db, node->loop, lp_fmt(node->scope, "%s/lpd.db", node->data_dir), &schema,
+			  e);
 }
 
 struct looking {
@@ -32,11 +39,10 @@ static void on_row(void *self, const struct lp_db_value *v, int n)
 	l->found = true;
 }
 
-enum lp_code lp_store_secret(struct lp_node *node, struct lp_db *db, const char *name, uint8_t secret[32],
-			     struct lp_err *e)
+enum lp_code lp_store_secret(struct lp_node *node, const char *name, uint8_t secret[32], struct lp_err *e)
 {
 	struct looking l = { name, secret, false };
-	enum lp_code code = lp_db_load(db, "SELECT name, value FROM secret", on_row, &l, e);
+	enum lp_code code = lp_db_load(node->db, "SELECT name, value FROM secret", on_row, &l, e);
 
 	if (code != LP_OK || l.found)
 		return code;
@@ -46,7 +52,7 @@ enum lp_code lp_store_secret(struct lp_node *node, struct lp_db *db, const char 
 		{ .kind = LP_DB_BLOB, .bytes = lp_span_of(secret, 32) },
 	};
 
-	lp_db_write(node->scope, db, &(struct lp_db_write){ "INSERT INTO secret VALUES (?, ?)", values, 2 }, NULL,
+	lp_db_write(node->scope, node->db, &(struct lp_db_write){ "INSERT INTO secret VALUES (?, ?)", values, 2 }, NULL,
 		    NULL);
 	return LP_OK;
 }

@@ -3,7 +3,8 @@
  * a file that all nodes of the machine share.
  *
  * Here ether comes from nothing, signatures of transactions are not asked for, and a redemption costs no gas:
- * whoever can write the file is the bank.  Blocks pass when somebody says so.  Blocking, as pay/chain. */
+ * whoever can write the file is the bank.  Blocks pass when somebody says so, or by the clock of the machine: all
+ * nodes see the same ones.  Blocking, as pay/chain. */
 #ifndef LPD_PAY_LEDGER_LOCAL_H
 #define LPD_PAY_LEDGER_LOCAL_H
 
@@ -21,6 +22,8 @@ enum lp_code lp_ledger_open(struct lp_scope *scope, struct lp_ledger **out, cons
 			    struct lp_err *e) LP_MUST_USE;
 struct lp_chain lp_ledger_chain(struct lp_ledger *ledger);
 
+/* From now on a block lasts so many seconds whenever this handle is asked for the chain's clock; 0: for ever. */
+void lp_ledger_pace(struct lp_ledger *ledger, unsigned seconds);
 /* It is at least this block now; blocks never go back. */
 enum lp_code lp_ledger_advance(struct lp_ledger *ledger, uint64_t block, struct lp_err *e) LP_MUST_USE;
 /* A recipient is active, and one more shares the reserves, from now on.  A second time is fine. */
