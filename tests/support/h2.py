@@ -1,6 +1,8 @@
 """h2 - HTTP/2 frames written by hand, so that a test can say what no library would say.
 
-Heads are literals without a table and without Huffman codes.  Of heads that come only the status is read."""
+Heads are literals without a table and without Huffman codes.  Of heads that come the status is read here; all of one is
+what nghttp2 makes of it (Heads)."""
+import ctypes
 import socket
 import ssl
 import struct
@@ -67,6 +69,42 @@ def status_of(head):
         code = next(code for code in DIGITS if bits.startswith(code, at))
         found, at = found + DIGITS[code], at + len(code)
     return int(found)
+
+
+class Pair(ctypes.Structure):
+    """nghttp2_nv"""
+    _fields_ = [("name", ctypes.POINTER(ctypes.c_char)), ("value", ctypes.POINTER(ctypes.c_char)), ("name_len", ctypes.c_size_t),
+                ("value_len", ctypes.c_size_t), ("flags", ctypes.c_uint8)]
+
+
+class Heads:
+    """The heads of one connection, in the order in which they came: {name: value} of each."""
+
+    def __init__(self):
+        self.library = ctypes.CDLL("libnghttp2.so.14")
+        self.library.nghttp2_hd_inflate_hd2.restype = ctypes.c_ssize_t
+        self.inflater = ctypes.c_void_p()
+        assert self.library.nghttp2_hd_inflate_new(ctypes.byref(self.inflater)) == 0
+
+    def read(self, flags, payload):
+        """Of a HEADERS frame that has all of it."""
+        assert flags & END_HEADERS, "a longer head than is read here"
+        if flags & PADDED:
+            payload = payload[1:len(payload) - payload[0]]
+        if flags & 0x20:        # priority
+            payload = payload[5:]
+        found, pair, done = {}, Pair(), ctypes.c_int()
+        while True:
+            done.value = 0
+            used = self.library.nghttp2_hd_inflate_hd2(self.inflater, ctypes.byref(pair), ctypes.byref(done), payload,
+                                                       ctypes.c_size_t(len(payload)), 1)
+            assert used >= 0, used
+            payload = payload[used:]
+            if done.value & 2:      # a pair
+                found[pair.name[:pair.name_len].decode()] = pair.value[:pair.value_len].decode()
+            if done.value & 1:
+                self.library.nghttp2_hd_inflate_end_headers(self.inflater)
+                return found
 
 
 class Peer:

@@ -162,7 +162,7 @@ class Ticket:
 
 def pay(key, info, nonces):
     """A Payment as go-livepeer's genPayment lays it out (the header's value), from an OrchestratorInfo."""
-    params, price = one(info, 3), one(info, 2)
+    params, price = one(info, 2), one(info, 3)
     expiration = one(params, 7)
     rows = [(1, message([row for row in fields(params) if row[0] != 7])), (2, key.address), (3, expiration)]
     for nonce in nonces:
