@@ -6,6 +6,9 @@
 static const struct lp_command commands[] = {
 	{ "check", lp_command_check, "Say whether a node with these options would start, and start nothing." },
 	{ "models", lp_command_models, "List or fetch the models of the built-in runner: lpd models list|fetch." },
+	{ "ledger", lp_command_ledger, "What was paid and earned: lpd ledger -dataDir FOLDER [-by peer|...]." },
+	{ "eth", lp_command_eth, "Keys: lpd eth account new|list|import." },
+	{ "bank", lp_command_bank, "The ledger of -network local: lpd bank show|fund|... -ledger FILE." },
 	{ 0 },
 };
 

@@ -97,6 +97,29 @@ enum lp_code lp_shared_db_ask(struct lp_scope *scope, struct lp_shared_db *db, s
 	return code;
 }
 
+enum lp_code lp_shared_db_each(struct lp_shared_db *db, const struct lp_db_write *query,
+			       const struct lp_shared_db_rows *rows, struct lp_err *e)
+{
+	struct lp_db_value values[LP_SHARED_DB_COLUMNS];
+	sqlite3_stmt *stmt;
+	enum lp_code code = prepare(db, &stmt, query, e);
+	int rc = SQLITE_DONE, n;
+
+	if (code)
+		return code;
+	n = sqlite3_column_count(stmt);
+	lp_assert(n <= LP_SHARED_DB_COLUMNS);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		for (int i = 0; i < n; i++)
+			values[i] = lp_sql_column(stmt, i);
+		rows->row(rows->self, values, n);
+	}
+	if (rc != SQLITE_DONE)
+		code = fail_sql(db, "read", e);
+	sqlite3_finalize(stmt);
+	return code;
+}
+
 /* Whoever comes first makes the tables; the others find them made. */
 static enum lp_code migrate(struct lp_shared_db *db, const struct lp_db_schema *schema, struct lp_err *e)
 {
@@ -159,6 +182,26 @@ enum lp_code lp_shared_db_open(struct lp_scope *scope, struct lp_shared_db **out
 		sqlite3_close(db->sql);
 		return code;
 	}
+	lp_defer(scope, close_db, db);
+	*out = db;
+	return LP_OK;
+}
+
+/* Not read-only to SQLite: what a killed process has left in the log beside the file is taken in. */
+enum lp_code lp_shared_db_look(struct lp_scope *scope, struct lp_shared_db **out, const char *path, struct lp_err *e)
+{
+	struct lp_shared_db *db = lp_new(scope, struct lp_shared_db);
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+	db->path = lp_strdup(scope, lp_span(path));
+	if (access(path, F_OK) != 0)
+		return lp_fail(e, LP_NOT_FOUND, "there is no file %s", path);
+	if (sqlite3_open_v2(path, &db->sql, flags, NULL) != SQLITE_OK) {
+		fail_sql(db, "opened", e);
+		sqlite3_close(db->sql);
+		return e->code;
+	}
+	sqlite3_busy_timeout(db->sql, LP_SHARED_DB_WAIT);
 	lp_defer(scope, close_db, db);
 	*out = db;
 	return LP_OK;

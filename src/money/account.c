@@ -144,8 +144,8 @@ static enum lp_code unlock(struct lp_scope *scope, struct lp_account *account, c
 	if (code == LP_NOT_FOUND && want->make && !*want->address)
 		return make(scope, account, want, e);
 	if (code == LP_NOT_FOUND)
-		return lp_fail(e, LP_CONFIG, "no key is there: %s.  Make one with `lpd eth account new`, or say where it "
-			       "is with -ethKeystorePath", lp_err_words(e));
+		return lp_fail(e, LP_CONFIG, "no key is there: %s.  Make one with `lpd eth account new`, or say where "
+			       "it is with -ethKeystorePath", lp_err_words(e));
 	if (code != LP_OK)
 		return code;
 	code = lp_key_unlock(scope, &account->key, &found.store, lp_span(want->password), e);

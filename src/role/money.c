@@ -19,10 +19,10 @@ static enum lp_code network_of(const struct lp_options *options, enum network *o
 
 	*out = strcmp(name, "local") == 0 ? LOCAL : OFFCHAIN;
 	if (*out == OFFCHAIN && strcmp(name, "offchain") != 0)
-		return lp_fail(e, LP_CONFIG, "-network %s: this version of lpd speaks to no chain yet; offchain (free) and "
-			       "local (a ledger in a file) are possible", name);
+		return lp_fail(e, LP_CONFIG, "-network %s: this version of lpd speaks to no chain yet; offchain (free) "
+			       "and local (a ledger in a file) are possible", name);
 	if (*out == LOCAL && !*lp_option_text(options, LP_OPT_LEDGER))
-		return lp_fail(e, LP_CONFIG, "-network local needs -ledger FILE, which the nodes of this machine share");
+		return lp_fail(e, LP_CONFIG, "-network local needs -ledger FILE, which this machine's nodes share");
 	if (lp_option_duration(options, LP_OPT_LEDGER_BLOCK_TIME) % LP_SEC)
 		return lp_fail(e, LP_CONFIG, "-ledgerBlockTime is whole seconds");
 	return LP_OK;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """test_command_line - what lpd says and how it ends when it is called by hand, mistakes included."""
+import json
 import os
 import pathlib
 import subprocess
@@ -75,4 +76,29 @@ with tempfile.TemporaryDirectory() as folder:
     secret = lpd("check", "-gateway", "-orchAddr", "127.0.0.1:1", "-orchSecret", "swordfish")
     check("lpd check shows no secret", secret.returncode == 0 and "swordfish" not in secret.stdout + secret.stderr
           and "orchSecret ***" in secret.stdout, secret)
+
+    # keys, the bank of -network local, the ledger
+    ledger = ("-ledger", folder + "/ledger")
+    made = lpd("eth", "account", "new", "-dataDir", folder + "/k", "-ethPassword", "swordfish", "-json")
+    account = json.loads(made.stdout) if made.returncode == 0 else {"address": "", "file": folder}
+    check("lpd eth account new makes a key file for its owner only", account["address"].startswith("0x")
+          and os.stat(account["file"]).st_mode & 0o777 == 0o600 and "swordfish" not in made.stdout, made)
+    (pathlib.Path(folder) / "key").write_text("0x" + "11" * 32 + "\n")
+    one = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+    taken = lpd("eth", "account", "import", folder + "/key", "-dataDir", folder + "/k", LP_ETHPASSWORD="x")
+    listed = lpd("eth", "account", "list", "-dataDir", folder + "/k", "-json")
+    check("an imported key is listed beside it", one in taken.stdout
+          and {a["address"] for a in json.loads(listed.stdout)} == {one, account["address"]}, taken, listed)
+    check("without a password or a terminal no key is made",
+          lpd("eth", "account", "new", "-dataDir", folder + "/k").returncode == 1)
+    funded = lpd("bank", "fund", one, "1.5eth", "20gwei", *ledger)
+    check("lpd bank fund adds to deposit and reserve", "1.5 eth" in funded.stdout and "0.00000002 eth" in funded.stdout,
+          funded)
+    check("funds are locked until two rounds have passed", lpd("bank", "unlock", one, *ledger).returncode == 0
+          and "locked" in lpd("bank", "withdraw", one, *ledger).stderr)
+    lpd("bank", "mine", str(2 * 5760), *ledger)
+    check("and can be withdrawn then", "1.50000002 eth" in lpd("bank", "withdraw", one, *ledger).stdout)
+    check("a wrong amount is said", "1,5eth" in lpd("bank", "fund", one, "1,5eth", *ledger).stderr)
+    check("lpd ledger says where it looked", folder + "/none" in lpd("ledger", "-dataDir", folder + "/none").stderr)
+    refused("-network local needs a ledger", lpd("-gateway", "-network", "local"), "-ledger")
 sys.exit(bad)

@@ -16,5 +16,8 @@ const struct lp_command *lp_command_find(const char *name);	/* NULL: there is no
 
 int lp_command_check(int argc, char *const *argv);
 int lp_command_models(int argc, char *const *argv);
+int lp_command_bank(int argc, char *const *argv);
+int lp_command_eth(int argc, char *const *argv);
+int lp_command_ledger(int argc, char *const *argv);
 
 #endif
