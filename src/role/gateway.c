@@ -243,7 +243,7 @@ static enum lp_code gateway_open(struct lp_node *node, struct lp_err *e)
 	node->gateway = gw;
 	if (read_public_url(gw, e) != LP_OK)
 		return e->code;
-	if (lp_gateway_market_open(gw, e) != LP_OK || lp_gateway_kept_open(gw, e) != LP_OK)
+	if (lp_purse_open(gw, e) != LP_OK || lp_gateway_market_open(gw, e) != LP_OK || lp_gateway_kept_open(gw, e) != LP_OK)
 		return e->code;
 	add_routes(gw);
 	return open_server(gw, e);
@@ -258,7 +258,8 @@ static enum lp_code gateway_check(struct lp_node *node, struct lp_buf *told, str
 
 	gw->node = node;
 	gw->scope = node->scope;
-	if (read_public_url(gw, e) != LP_OK || lp_gateway_market_check(gw, told, e) != LP_OK ||
+	if (read_public_url(gw, e) != LP_OK || lp_purse_check(node, e) != LP_OK ||
+	    lp_gateway_market_check(gw, told, e) != LP_OK ||
 	    lp_url_parse_address(gw->scope, &address, lp_span(lp_options_http_addr(o, LP_ROLE_GATEWAY)), 9935, e) != LP_OK)
 		return e->code;
 	if (lp_pair_check(node, lp_option_text(o, LP_OPT_PUBLIC_TLS_CERT), lp_option_text(o, LP_OPT_PUBLIC_TLS_KEY),

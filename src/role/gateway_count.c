@@ -29,6 +29,19 @@ void lp_gateway_count_try(const struct lp_gateway_job *j, const struct lp_orch *
 		set_score(j, orch, (double)outcome->took / (double)LP_SEC / outcome->work);
 }
 
+/* Tickets of a try that left, and payments that could not be made. */
+void lp_gateway_count_paid(const struct lp_gateway_job *j)
+{
+	struct lp_metrics *m = j->gw->node->metrics;
+	struct lp_purse *purse = j->gw->purse;
+
+	if (j->pay.how == LP_PAID_NOT_TAKEN || !j->pay.last.tickets)
+		return;
+	purse->value_sent += lp_amount_gwei(j->pay.last.value);
+	lp_metric_add(m, LP_M_TICKETS_SENT, LP_LABELS(NODE), j->pay.last.tickets);
+	lp_metric_number(m, LP_M_TICKET_VALUE_SENT, LP_LABELS(NODE), purse->value_sent);
+}
+
 /* A model counts by its name once an orchestrator that offers it was chosen: names that clients make up are not told
  * apart. */
 void lp_gateway_count_job(const struct lp_gateway_job *j)
@@ -53,5 +66,7 @@ void lp_gateway_measure(struct lp_node *node)
 
 	lp_roster_count(node->gateway->roster, &c, lp_mono(node->loop));
 	lp_metric_set(node->metrics, LP_M_AI_ORCHESTRATORS, LP_LABELS(NODE), c.ready);
+	if (node->gateway->purse)
+		lp_purse_measure(node->gateway->purse);
 	lp_metric_set(node->metrics, LP_M_VERSIONS, LP_LABELS(NODE, "lpd " LPD_VERSION), 1);
 }

@@ -24,11 +24,11 @@ static const struct lp_state states[] = {
 	[INTAKE] = { "intake", intake,   LP_TO(INTAKE) | LP_TO(ADMIT)  | LP_TO(SETTLE) },
 	[ADMIT]  = { "admit",  admit,    LP_TO(SELECT) | LP_TO(SETTLE) },
 	[SELECT] = { "select", choose,   LP_TO(SELECT) | LP_TO(PAY)    | LP_TO(SETTLE) },
-	[PAY]    = { "pay",    pay,      LP_TO(SEND)   | LP_TO(SETTLE) },
+	[PAY]    = { "pay",    pay,      LP_TO(PAY)    | LP_TO(SEND)   | LP_TO(SETTLE) },
 	[SEND]   = { "send",   dispatch, LP_TO(RELAY) },
 	[RELAY]  = { "relay",  relay,    LP_TO(RELAY)  | LP_TO(FETCH)  | LP_TO(SETTLE) },
 	[FETCH]  = { "fetch",  fetch,    LP_TO(FETCH)  | LP_TO(SETTLE) },
-	[SETTLE] = { "settle", settle,   LP_TO(SELECT) | LP_TO(REPLY) },
+	[SETTLE] = { "settle", settle,   LP_TO(SELECT) | LP_TO(PAY)    | LP_TO(REPLY) },
 	[REPLY]  = { "reply",  reply,    LP_TO(REPLY)  | LP_TO(DONE) },
 	[DONE]   = { "done",   NULL,     0 },
 };
@@ -292,10 +292,10 @@ static int nobody(struct lp_gateway_job *j, const struct lp_roster_ask *ask)
 	return LP_AWAIT(SELECT);
 }
 
-/* Terms that end soon are asked for anew, once for an orchestrator. */
+/* Terms that end soon are asked for anew, once for an orchestrator.  Who pays has terms of his own (gateway_pay). */
 static bool terms_end(const struct lp_gateway_job *j, const struct lp_orch *orch)
 {
-	return !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop), now_of(j)) && j->refreshed != orch;
+	return !j->gw->purse && !lp_orch_token_fresh(orch, lp_wall(j->gw->node->loop), now_of(j)) && j->refreshed != orch;
 }
 
 static void open_try(struct lp_gateway_job *j, struct lp_orch *orch, const struct lp_choice *choice)
@@ -347,7 +347,17 @@ static int pay(void *self)
 {
 	struct lp_gateway_job *j = self;
 
-	return lp_gateway_pay(j, &j->err) == LP_OK ? SEND : SETTLE;
+	const struct lp_orch_info *info;
+
+	switch (lp_gateway_job_pay(j, &info, &j->err)) {
+	case LP_PAYING_WAITS:
+		return LP_AWAIT(PAY);
+	case LP_PAYING_DONE:
+		return lp_gateway_credentials(j, info, &j->err) == LP_OK ? SEND : SETTLE;
+	case LP_PAYING_FAILED:
+		break;
+	}
+	return SETTLE;
 }
 
 static int dispatch(void *self)
@@ -426,7 +436,11 @@ static bool is_final(const struct lp_gateway_job *j, const struct lp_orch *orch,
 /* Refused terms: news of them is fetched at once, while the row is still at hand. */
 static void renew_terms(struct lp_gateway_job *j, struct lp_orch *orch, enum lp_code code)
 {
-	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed != orch)
+	if (lp_code_next(code) != LP_NEXT_REFRESH || j->refreshed == orch)
+		return;
+	if (j->gw->purse)
+		j->refreshed = orch;	/* PAY asks */
+	else
 		ask_terms(j, orch);
 }
 
@@ -447,18 +461,33 @@ static bool may_try_again(const struct lp_gateway_job *j, enum lp_code code)
 	return false;
 }
 
-/* The one place where scores (and, later, money) move; then the try is closed. */
-static void book(struct lp_gateway_job *j, enum lp_code code)
+/* It had no credit of ours, whatever our books said: it is paid once more, for this job alone. */
+static bool pays_again(struct lp_gateway_job *j, struct lp_orch *orch, enum lp_code code)
+{
+	if (code != LP_UNDERPAID || j->pay.how != LP_PAID_SHORT || j->pay.short_at == orch || !may_try_again(j, code))
+		return false;
+	lp_orch_hold(orch);
+	if (j->pay.short_at)
+		lp_orch_let_go(j->pay.short_at);
+	j->pay.short_at = orch;
+	return true;
+}
+
+/* The one place where scores and money move; then the try is closed.  True: the same orchestrator is paid again. */
+static bool book(struct lp_gateway_job *j, enum lp_code code)
 {
 	struct lp_orch_outcome out = { .code = verdict(j, code), .now = now_of(j) };
 	struct lp_orch_try t = j->at;
+	bool again;
 
 	if (!t.orch)
-		return;
+		return false;
+	lp_gateway_job_settle(j, code);
+	again = pays_again(j, t.orch, code);
 	if (code == LP_OK) {
 		out.took = (j->answered_at ? j->answered_at : out.now) - j->sent_at;
 		out.work = lp_request_work(j->request, j->tokens);
-	} else if (is_final(j, t.orch, code) && j->n_tried < LP_GATEWAY_TRIES) {
+	} else if (!again && is_final(j, t.orch, code) && j->n_tried < LP_GATEWAY_TRIES) {
 		lp_orch_hold(t.orch);
 		j->tried[j->n_tried++] = t.orch;
 	}
@@ -472,6 +501,7 @@ static void book(struct lp_gateway_job *j, enum lp_code code)
 	j->call = NULL;
 	lp_scope_close(&j->attempt);
 	lp_gateway_row_wake(j->gw, &t);
+	return again;
 }
 
 static int settle(void *self)
@@ -479,9 +509,10 @@ static int settle(void *self)
 	struct lp_gateway_job *j = self;
 	enum lp_code code = outcome(j);
 	struct lp_orch *orch = j->at.orch;
+	bool again;
 
 	stop_waiting(j);
-	book(j, code);
+	again = book(j, code);
 	if (code == LP_OK)
 		return REPLY;
 	j->collect = NULL;
@@ -491,7 +522,10 @@ static int settle(void *self)
 	/* Without a try this is SELECT's or INTAKE's own verdict. */
 	if (!orch || !may_try_again(j, code))
 		return REPLY;
-	return SELECT;
+	if (!again)
+		return SELECT;
+	open_try(j, orch, &(struct lp_choice){ .why = "paid once more", .eligible = 1 });
+	return PAY;
 }
 
 /* ---- REPLY, DONE ---- */
@@ -515,7 +549,7 @@ static const char *words_for_log(const struct lp_gateway_job *j)
 static void log_line(struct lp_gateway_job *j)
 {
 	struct lp_log *log = j->gw->node->log;
-	struct lp_buf trail = { 0 }, passed = { 0 };
+	struct lp_buf trail = { 0 }, passed = { 0 }, paid = { 0 };
 	char tries[12], ms[24], wanted[96] = "";
 
 	if (!lp_log_on(log, LP_INFO))
@@ -526,12 +560,14 @@ static void log_line(struct lp_gateway_job *j)
 	snprintf(ms, sizeof(ms), "%.1f", (double)lp_task_age(&j->task) / (double)LP_MSEC);
 	lp_task_trail(&j->task, &trail);
 	lp_gateway_passed_over(j, &passed, "");
+	lp_gateway_job_paid_words(j, &paid);
 	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "trace", j->context.trace, "span",
 		  j->context.span, "parent", j->context.parent, "pipeline", j->pipeline->name, "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
-		  "why", words_for_log(j), "passed_over", lp_buf_text(&passed), "tries", tries, "ms", ms, "trail",
+		  "why", words_for_log(j), "passed_over", lp_buf_text(&passed), "paid", lp_buf_text(&paid), "tries", tries, "ms", ms, "trail",
 		  lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
 	lp_buf_clear(&passed);
+	lp_buf_clear(&paid);
 }
 
 /* Last in the job's scope, also when the whole gateway is closed under it. */
@@ -548,6 +584,8 @@ static void leave(void *arg)
 		lp_orch_end(gw->roster, &j->at, &(struct lp_orch_outcome){ .code = LP_GONE, .now = now_of(j) });
 	for (int i = 0; i < j->n_tried; i++)
 		lp_orch_let_go(j->tried[i]);
+	if (j->pay.short_at)
+		lp_orch_let_go(j->pay.short_at);
 	if (j->ex)
 		lp_exchange_watch(j->ex, NULL, NULL);
 	lp_quota_give(gw->shares, &j->share);

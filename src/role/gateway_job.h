@@ -24,6 +24,7 @@
 #include <lpd/market/intake.h>
 #include <lpd/role/node.h>
 
+#include "gateway_pay.h"
 #include "linger.h"
 
 #define LP_GATEWAY_TRIES 20	/* of one job, in all: as many as the incumbent takes */
@@ -36,6 +37,9 @@ struct lp_gateway {
 	struct lp_server *server;
 	struct lp_router *router;
 	struct lp_tls_server *tls;	/* NULL: plain */
+	struct lp_purse *purse;		/* NULL: off-chain */
+	const struct lp_max_prices *max_prices;
+	bool dear_if_needed;		/* -ignoreMaxPriceIfNeeded */
 	struct lp_map *credentials;	/* gateway_send.c: struct credential by orchestrator, capability, model */
 	struct lp_list jobs, waiting;	/* all; those that wait in SELECT, in the order of their turns (gateway_row.c) */
 	uint64_t came;			/* jobs so far */
@@ -94,7 +98,8 @@ struct lp_gateway_job {
 	/* the try */
 	struct lp_orch_try at;		/* at.orch NULL: none is open */
 	int64_t sent_at, answered_at;
-	const struct lp_header *credentials;	/* of the orchestrator, in the gateway's cache */
+	struct lp_job_pay pay;
+	const struct lp_header *credentials;	/* what goes with it: in the gateway's cache, or the try's own */
 	struct lp_url url;
 	struct lp_call *call;
 	struct lp_relay *relay;
@@ -136,13 +141,15 @@ enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e);
 int64_t lp_gateway_job_time(const struct lp_gateway *gw, const struct lp_pipeline *pipeline);
 
 /* gateway_send.c */
-enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e);
+enum lp_code lp_gateway_credentials(struct lp_gateway_job *j, const struct lp_orch_info *info, struct lp_err *e);
+void lp_gateway_need(struct lp_scope *scope, struct lp_capabilities *need, const struct lp_gateway_job *j);
 void lp_gateway_send(struct lp_gateway_job *j);
 void lp_gateway_credentials_close(struct lp_gateway *gw);
 
 /* gateway_count.c: metrics */
 void lp_gateway_count_try(const struct lp_gateway_job *j, const struct lp_orch *orch, enum lp_code code,
 			  const struct lp_orch_outcome *outcome);
+void lp_gateway_count_paid(const struct lp_gateway_job *j);
 void lp_gateway_count_job(const struct lp_gateway_job *j);
 void lp_gateway_measure(struct lp_node *node);
 

@@ -212,8 +212,8 @@ static enum lp_code read_max_prices(struct lp_gateway *gw, struct lp_roster_rule
 		return lp_fail(e, LP_CONFIG, "-maxPricePerCapability: %s", lp_err_words(&why));
 	if (json.len && lp_max_prices_read(gw->scope, max, json, &why) != LP_OK)
 		return lp_fail(e, LP_CONFIG, "-maxPricePerCapability: %s", lp_err_words(&why));
-	rules->max_prices = max;
-	rules->dear_if_needed = lp_option_bool(o, LP_OPT_IGNORE_MAX_PRICE_IF_NEEDED);
+	rules->max_prices = gw->max_prices = max;
+	rules->dear_if_needed = gw->dear_if_needed = lp_option_bool(o, LP_OPT_IGNORE_MAX_PRICE_IF_NEEDED);
 	return LP_OK;
 }
 
@@ -337,6 +337,10 @@ enum lp_code lp_gateway_market_open(struct lp_gateway *gw, struct lp_err *e)
 		rules.stale = 3 * want.interval;
 	if (read_all(gw, &rules, &want, e) != LP_OK)
 		return e->code;
+	if (gw->purse) {
+		want.address = lp_span_of(gw->purse->address.bytes, LP_ADDRESS_LEN);
+		want.sig = lp_span_of(gw->purse->proof.bytes, sizeof(gw->purse->proof.bytes));
+	}
 	gw->roster = lp_roster_open(gw->scope, &rules, &node->dice);
 	want.roster = gw->roster;
 	gw->discovery = lp_discovery_open(gw->scope, &want);

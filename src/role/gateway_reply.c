@@ -67,6 +67,8 @@ static struct lp_span trace_text(struct lp_gateway_job *j, struct lp_scope *scop
 		lp_buf_add_text(&text, "chose nobody");
 	lp_gateway_passed_over(j, &text, "; passed over: ");
 	lp_buf_add_text(&text, "; ");
+	if (lp_gateway_job_fee_words(j, &text))
+		lp_buf_add_text(&text, "; ");
 	lp_task_trail(&j->task, &text);
 	kept = lp_span_dup(scope, lp_buf_span(&text));
 	lp_buf_clear(&text);

@@ -60,7 +60,7 @@ static struct lp_span key_of(const struct lp_gateway_job *j, char *to, size_t ca
 
 /* What the job needs of the orchestrator: the default set, the capability and the model, cold or warm
  * (ai-http-api 7.6). */
-static void need_of(struct lp_scope *scope, struct lp_capabilities *need, const struct lp_gateway_job *j)
+void lp_gateway_need(struct lp_scope *scope, struct lp_capabilities *need, const struct lp_gateway_job *j)
 {
 	const struct lp_model_terms terms = {
 		.model = j->request->model,
@@ -80,7 +80,8 @@ static struct lp_span segment_of(struct lp_scope *scope, const struct lp_gateway
 	struct lp_span kept;
 
 	segment.manifest_id = lp_span(lp_fmt(scope, "%u_%.*s", j->pipeline->capability, LP_ARG(j->request->model)));
-	need_of(scope, &segment.capabilities, j);
+	lp_gateway_need(scope, &segment.capabilities, j);
+	segment.sig = lp_purse_segment_sig(scope, j->gw->purse, segment.manifest_id);
 	lp_segment_encode(&text, &segment);
 	kept = lp_span_dup(scope, lp_buf_span(&text));
 	lp_buf_clear(&text);
@@ -149,16 +150,25 @@ static void credential_put(struct lp_gateway *gw, struct lp_span key, struct cre
 		unref(old);
 }
 
-/* PAY: the terms of this orchestrator.  Off-chain nothing is paid; the tickets will be signed here. */
-enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e)
+/* A payment is this try's alone, the rest is the cache's. */
+static const struct lp_header *with_payment(struct lp_gateway_job *j, const struct lp_header *kept)
 {
-	const struct lp_orch_info *info = lp_orch_info(j->at.orch);
+	struct lp_header *own;
+
+	if (!j->pay.outlay)
+		return kept;
+	own = lp_new_array(j->attempt, struct lp_header, HEADERS);
+	memcpy(own, kept, HEADERS * sizeof(*own));
+	own[PAYMENT].value = lp_outlay_header(j->pay.outlay);
+	return own;
+}
+
+enum lp_code lp_gateway_credentials(struct lp_gateway_job *j, const struct lp_orch_info *info, struct lp_err *e)
+{
 	char key_bytes[1024];
 	struct lp_span key = key_of(j, key_bytes, sizeof(key_bytes));
 	struct credential *c = lp_map_find(j->gw->credentials, key);
 
-	if (!info)
-		return lp_fail(e, LP_INCOMPATIBLE, "the orchestrator's terms are not known any more");
 	if (!c || !lp_span_eq(c->token, info->auth_token.token)) {
 		if (credential_make(&c, j, info, e) != LP_OK)
 			return e->code;
@@ -166,7 +176,7 @@ enum lp_code lp_gateway_pay(struct lp_gateway_job *j, struct lp_err *e)
 	}
 	c->refs++;
 	lp_defer(j->attempt, unref, c);
-	j->credentials = c->headers;
+	j->credentials = with_payment(j, c->headers);
 	j->url = c->url;
 	return LP_OK;
 }

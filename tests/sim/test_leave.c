@@ -22,6 +22,7 @@ enum stage {
 	CHAT,			/* a small answer */
 	RECORDING,		/* whose length takes a second to find, at each node */
 	VIDEO,			/* made of frames, in a second */
+	PAYING,			/* a gateway that asks for terms of its own */
 	OLD_GATEWAY,		/* one that wants data URLs of the orchestrator and reads slowly */
 	STAGES
 };
@@ -50,7 +51,10 @@ static void set(struct play *p, enum stage stage, uint64_t seed)
 	sim_media(s)->does.delay = LP_SEC;
 	p->o = stage == RECORDING || stage == VIDEO ? sim_clip_orchestrator(s, "orch")
 						    : sim_orchestrator(s, "orch", .capacity = 2);
-	p->gateway = sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA));
+	const char *ledger = lp_fmt(s->scope, "%s/ledger", s->dir);
+
+	p->gateway = stage == PAYING ? sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA, "-network", "local", "-ledger", ledger))
+				     : sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA));
 	struct sim_does *does = &p->o->runner->does;
 
 	switch (stage) {
@@ -92,6 +96,7 @@ static void set(struct play *p, enum stage stage, uint64_t seed)
 		does->picture = 400000;
 		p->r = ask_as_old_gateway(p);
 		return;
+	case PAYING:
 	case STAGES:
 		break;
 	}
