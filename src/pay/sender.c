@@ -336,11 +336,10 @@ static void write_payment(struct lp_scope *scope, const struct lp_sender *sender
 	struct lp_payment *p = &stake->payment;
 
 	p->sender = sender->rules.account;
+	/* As it was offered, and nothing added: an OrchestratorInfo's price names no work (payments 1.4). */
 	p->has_price = true;
 	p->price_per_unit = s->price_per_unit;
 	p->units = s->units;
-	p->capability = s->capability;
-	p->constraint = lp_span_dup(scope, lp_span_of(s->model, s->model_len));
 	if (n == 0)
 		return;
 	p->has_params = true;

@@ -5,7 +5,6 @@ stores, both ledgers and the file of the bank tell the same story.
 KILLS=n (200) so many; KILL_SEED=n another row of dice.  It stops early, and says so, when its time is up (KILL_SECONDS,
 150)."""
 import concurrent.futures
-import json
 import os
 import pathlib
 import random
@@ -128,7 +127,7 @@ def no_nonce_came_twice_and_nothing_was_a_bug(nodes):
 
 def every_winner_is_redeemed_and_the_bank_adds_up(nodes):
     """Those that the orchestrator knows of are paid, none twice; what the account lost is what the orchestrator got."""
-    lpd("bank", "mine", "-ledger", nodes.ledger, "-blocks", "45")
+    lpd("bank", "mine", 45, "-ledger", nodes.ledger)
     wait_for(lambda: not rows(nodes.store("orchestrator"), "SELECT 1 FROM pay_winner"), "the winners to be redeemed", 30, 0.2)
     lost, fees, used = nodes.bank()
     won, n_won, _ = nodes.entries("orchestrator", "won")

@@ -19,6 +19,7 @@ import h2  # noqa: E402
 from chain import Key, keccak, pay, proof, segment_sig, signer, tickets_of  # noqa: E402
 from fake_runner import PICTURE, FakeRunner  # noqa: E402
 from h2 import END_HEADERS, END_STREAM, frame  # noqa: E402
+from money import new_account  # noqa: E402
 from nodes import LPD, Processes, ask, each, free_port, wait_for  # noqa: E402
 from test_hostile_orchestrator import Crowd, Orchestrator, data_frames, trailers  # noqa: E402
 from wire import fields, frame as grpc_frame, message, numbers, one, send, unframe  # noqa: E402
@@ -67,12 +68,6 @@ class Nodes(Processes):
                   PRICE, "-ticketEV", EV)
         put_money(self.ledger, US.address)
         time.sleep(2)       # until the orchestrator asks the bank anew
-
-    def gateway_key(self):
-        """Where its key is: made by a gateway that lived for a moment."""
-        process = self.node("gateway", "-orchAddr", "127.0.0.1:1", "-httpAddr", f"127.0.0.1:{self.http}")
-        self.end(process)
-        return self.folder / "gateway" / "keystore"
 
     def node(self, role, *options):
         process = self.start(role, LPD, "-mode", role, "-cliAddr", f"127.0.0.1:{self.admin[role]}", "-dataDir",
@@ -223,7 +218,7 @@ class Peer(Orchestrator):
         db = sqlite3.connect(f"file:{self.nodes.ledger}?mode=ro", uri=True)
         now = db.execute("SELECT block FROM clock").fetchone()[0]
         db.close()
-        other = {1: self.key.address, 4: keccak(b"rand %d" % n), 5: keccak(b"seed %d" % n), 6: (now + 40).to_bytes(3, "big")}
+        other = {1: self.key.address, 4: keccak(b"rand %d" % n), 5: keccak(b"seed %d" % n), 6: (now + 40).to_bytes(8, "big").lstrip(b"\0")}
         rows = {1: f"https://127.0.0.1:{self.port}".encode(), 4: self.key.address,
                 2: message([(number, other.get(number, value)) for number, value in fields(one(INFO, 2))]),
                 6: message([(number, int(time.time()) + 1800 if number == 3 else value) for number, value in fields(one(INFO, 6))])}
@@ -263,8 +258,7 @@ def a_peers_orchestrator_is_paid_for_pictures_in_the_recorded_form(nodes):
     with db:        # as if it had registered
         db.execute("INSERT INTO recipient VALUES (?, ?)", (peer.key.address, bytes(32)))
     db.close()
-    keys = list(nodes.gateway_key().iterdir())
-    account = bytes.fromhex(keys[0].name.rsplit("--", 1)[1])
+    account = bytes.fromhex(new_account(nodes.folder / "gateway")[2:])
     put_money(nodes.ledger, account)
     nodes.node("gateway", "-orchAddr", f"127.0.0.1:{peer.port}", "-httpAddr", f"127.0.0.1:{nodes.http}", "-maxTicketEV", 10 * EV,
                "-maxTotalEV", 100 * EV)

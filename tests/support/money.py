@@ -1,6 +1,5 @@
 """money - a pair that pays: a private ledger of this machine, and a gateway whose account has something on it."""
 import json
-import os
 import pathlib
 import sqlite3
 import subprocess
@@ -8,7 +7,6 @@ import subprocess
 from nodes import LPD, Pair
 
 ETH = 10**18
-NO_CODE = {"env": {**os.environ}}
 
 
 def lpd(*words, timeout=60):
@@ -19,8 +17,13 @@ def lpd(*words, timeout=60):
     return run.stdout
 
 
+def new_account(data_dir):
+    """Its address; the key is without a password, and so opened at once."""
+    return json.loads(lpd("eth", "account", "new", "-dataDir", data_dir, "-ethPassword=", "-json"))["address"]
+
+
 def amount(blob):
-    """Of a store's row: a sign and 2^-64 wei; here whole and broken wei as a Fraction would be too slow: units."""
+    """Of a store's row: a sign, and how many times 2^-64 wei."""
     assert len(blob) == 33 and blob[0] in (0, 1), blob
     units = int.from_bytes(blob[1:], "big")
     return -units if blob[0] else units
@@ -61,8 +64,8 @@ class Paid(Pair):
 
     def fund(self):
         self.funded = True
-        lpd("ledger", "fund", "-ledger", self.ledger, "-dataDir", self.folder / "gateway", "-deposit", self.money,
-            "-reserve", self.money)
+        self.account = new_account(self.folder / "gateway")
+        lpd("bank", "fund", self.account, self.money, self.money, "-ledger", self.ledger)
 
     def ledger_of(self, role):
         return json.loads(lpd("ledger", "-json", "-dataDir", self.folder / role))

@@ -269,6 +269,9 @@ static void the_price_is_checked_at_every_payment(void **state)
 	settle(f, &a, LP_PAID_FAILED, 0);
 	assert_int_equal(take(f, 2, 22, 2), LP_OK);
 	assert_int_equal(pay(f, &a, 1, NULL), LP_OK);	/* exactly twice */
+	/* named as it came, and no more than that */
+	assert_true(a.payment.has_price && a.payment.price_per_unit == 22 && a.payment.units == 1);
+	assert_true(a.payment.capability == 0 && a.payment.constraint.len == 0);
 	settle(f, &a, LP_PAID_FAILED, 0);
 	assert_int_equal(take(f, 3, 23, 3), LP_OK);
 	assert_int_equal(pay(f, &a, 1, &e), LP_PRICE);
