@@ -200,7 +200,13 @@ static enum lp_code take(struct own *own, struct part *part, struct lp_err *e)
 		return e->code;
 	if (want->offer && within_budget(own, want, e) != LP_OK)
 		return e->code;
-	return lp_sender_pay(lp_outlay_scope(part->outlay), own->sender, &part->stake, &how, e);
+	if (lp_sender_pay(lp_outlay_scope(part->outlay), own->sender, &part->stake, &how, e) != LP_OK)
+		return e->code;
+	if (want->offer) {
+		part->stake.payment.capability = want->offer->capability;
+		part->stake.payment.constraint = want->offer->constraint;
+	}
+	return LP_OK;
 }
 
 static void begin(struct part *part)

@@ -182,6 +182,8 @@ static enum lp_code read_offer(struct lp_gateway_job *j, const struct lp_orch_in
 
 	offer->price_per_unit = price.present ? price.price_per_unit : 0;
 	offer->units = price.present ? price.pixels_per_unit : 1;
+	offer->capability = price.capability;
+	offer->constraint = price.constraint;
 	offer->has_params = info->has_ticket_params;
 	if (offer->has_params && lp_params_read(&offer->params, info->ticket_params, e) != LP_OK)
 		return e->code;

@@ -52,6 +52,9 @@ struct lp_sender_offer {
 	bool has_params;		/* false: nothing is to be paid here */
 	struct lp_params params;
 	int64_t price_per_unit, units;
+	/* What the price says that it is for: it goes back as it came, so whoever writes the payment puts it there. */
+	uint32_t capability;
+	struct lp_span constraint;
 };
 
 /* Take up what an orchestrator offers.  The offer in use goes on where it was.  PARAMS_EXPIRED: it is over, or
