@@ -17,6 +17,14 @@ static const struct text of_jobs[] = {
 	{ "TicketParams expired", LP_PARAMS_EXPIRED },
 	{ "invalid ticket senderNonce", LP_NONCE_SEEN },
 	{ "Insufficient balance", LP_UNDERPAID },
+	/* It was started anew and has another secret: what it offered before is nothing to it. */
+	{ "invalid recipientRand", LP_PARAMS_EXPIRED },
+	{ "invalid ticket signature", LP_BAD_TICKET },
+	{ "invalid ticket recipient", LP_TICKET_RECIPIENT },
+	{ "invalid ticket sender", LP_TICKET_SENDER },
+	{ "Could not find Sender for payment", LP_TICKET_SENDER },
+	{ "invalid expected price", LP_PRICE },
+	{ "is set to unlock soon", LP_NO_FUNDS },
 	{ "base64 decode error", LP_UNDERPAID }, /* of the payment header */
 	{ "protobuf unmarshal error", LP_UNDERPAID },
 	{ "missing auth token", LP_TOKEN },

@@ -451,7 +451,8 @@ static bool may_try_again(const struct lp_gateway_job *j, enum lp_code code)
 	switch (lp_code_next(code)) {
 	case LP_NEXT_TRY_OTHER:
 	case LP_NEXT_REFRESH:
-		return lp_code_fault(code) == LP_FAULT_PEER;
+		/* Another's tickets may win less than our deposit has. */
+		return lp_code_fault(code) == LP_FAULT_PEER || code == LP_NO_FUNDS;
 	case LP_NEXT_SUSPEND:
 		return j->faults < FAULTS;
 	case LP_NEXT_GO_ON:
@@ -464,7 +465,7 @@ static bool may_try_again(const struct lp_gateway_job *j, enum lp_code code)
 /* It had no credit of ours, whatever our books said: it is paid once more, for this job alone. */
 static bool pays_again(struct lp_gateway_job *j, struct lp_orch *orch, enum lp_code code)
 {
-	if (code != LP_UNDERPAID || j->pay.how != LP_PAID_SHORT || j->pay.short_at == orch || !may_try_again(j, code))
+	if (!j->pay.is_short || j->pay.short_at == orch || !may_try_again(j, code))
 		return false;
 	lp_orch_hold(orch);
 	if (j->pay.short_at)

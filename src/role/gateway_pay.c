@@ -304,10 +304,11 @@ void lp_gateway_job_terms_refused(struct lp_gateway_job *j)
 
 /* ---- SETTLE ---- */
 
-/* Refusals that an orchestrator makes before it credits tickets (network-protocol 5.3, steps 1 to 6). */
+/* Refusals that an orchestrator makes before it credits tickets (network-protocol 5.3, steps 1 to 6); a runner's words
+ * are none of them, and an insufficient balance is another matter. */
 static bool is_before_credit(enum lp_code code)
 {
-	return code == LP_NO_CAPACITY || code == LP_TOKEN || code == LP_INCOMPATIBLE || code == LP_PARAMS_EXPIRED ||
+	return code == LP_NO_CAPACITY || code == LP_TOKEN || code == LP_PEER_REFUSED || code == LP_INCOMPATIBLE || code == LP_PARAMS_EXPIRED ||
 	       code == LP_NONCE_SEEN || code == LP_BAD_TICKET || code == LP_TICKET_RECIPIENT ||
 	       code == LP_TICKET_SENDER || code == LP_TICKETS_FULL || code == LP_PRICE || code == LP_NO_FUNDS;
 }
@@ -361,7 +362,7 @@ void lp_gateway_job_settle(struct lp_gateway_job *j, enum lp_code code)
 		lp_gateway_job_terms_refused(j);
 	j->pay.outlay = NULL;
 	j->pay.tender = NULL;
-	j->pay.asking = j->pay.asked = false;
+	j->pay.asking = j->pay.asked = j->pay.is_short = false;
 	if (!outlay)
 		return;
 	if (!lp_outlay_done(outlay) || lp_outlay_err(outlay)->code != LP_OK) {
@@ -372,6 +373,7 @@ void lp_gateway_job_settle(struct lp_gateway_job *j, enum lp_code code)
 	j->pay.last = *lp_outlay_payment(outlay);
 	j->pay.last.header = LP_SPAN("");
 	j->pay.how = end.how = paid_as(j, outlay, code);
+	j->pay.is_short = end.how == LP_PAID_SHORT;
 	if (end.how == LP_PAID_DONE)
 		end.used = units_used(j);
 	lp_gateway_count_paid(j);

@@ -44,7 +44,8 @@ struct lp_job_pay {
 	struct lp_tender *tender;	/* held by the try */
 	struct lp_outlay *outlay;
 	struct lp_address to;
-	struct lp_orch *short_at;	/* held: it was told "Insufficient balance" there, and pays for itself alone */
+	bool is_short;			/* the last try was told "Insufficient balance" */
+	struct lp_orch *short_at;	/* held: where it was short once, and pays for itself alone */
 	struct lp_outlay_paid last;	/* for the log; without the header */
 	enum lp_paid how;
 };

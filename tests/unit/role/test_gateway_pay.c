@@ -262,6 +262,43 @@ static void parameters_that_are_over_are_asked_for_anew_once(void **state)
 	assert_int_equal(w->o.offers - offers, 2);
 }
 
+static void who_has_started_anew_is_paid_by_a_new_offer(void **state)
+{
+	struct world *w = *state;
+	struct lp_payment before, after;
+
+	paying(w, NULL, NULL);
+	good(w);
+	before = payment(w);
+	w->o.status = 400;
+	w->o.body = "invalid recipientRand for ticket recipientRandHash\n";
+	w->o.refusals = 2;
+	good(w);
+	assert_int_equal(w->o.jobs, 3);
+	after = payment(w);
+	assert_int_equal(after.n, 1);	/* what was not taken came back, what is there as credit stays */
+	assert_memory_not_equal(&before.params.rand_hash, &after.params.rand_hash, 32);
+}
+
+/* An old "Insufficient balance" is no reason to pay again for another refusal. */
+static void a_refusal_after_a_short_one_is_not_taken_for_one(void **state)
+{
+	struct world *w = *state;
+
+	paying(w, NULL, NULL);
+	w->o.status = 400;
+	w->o.body = "Insufficient balance\n";
+	w->o.delay = 20 * LP_MSEC;
+	ask(&w->asker, w->real.scope, w->client, w->base, &(struct asker_want){ .path = "/llm", .body = LLM });
+	while (w->o.jobs < 2)
+		real_loop_run_for(&w->real, LP_MSEC);
+	w->o.body = "invalid ticket signature\n";
+	real_loop_run_until(&w->real, &w->asker.done);
+	assert_int_equal(w->asker.status, 502);
+	assert_int_equal(w->o.jobs, 2);
+	assert_logged(w, "fee 1280 wei not taken");
+}
+
 static void who_takes_nobody_has_taken_no_money(void **state)
 {
 	struct world *w = *state;
@@ -484,6 +521,8 @@ int main(void)
 		T(who_had_nothing_of_our_credit_is_paid_once_more),
 		T(who_is_short_twice_is_not_paid_a_third_time),
 		T(parameters_that_are_over_are_asked_for_anew_once),
+		T(who_has_started_anew_is_paid_by_a_new_offer),
+		T(a_refusal_after_a_short_one_is_not_taken_for_one),
 		T(who_takes_nobody_has_taken_no_money),
 		T(a_job_that_fails_costs_nothing),
 		T(a_price_that_rose_above_the_highest_is_not_paid),
