@@ -38,7 +38,12 @@ static enum lp_code read_rules(struct lp_sender_rules *rules, const struct lp_op
 	rules->max_sessions = SESSIONS;
 	if (read_wei(&rules->max_ticket_ev, options, LP_OPT_MAX_TICKET_EV, e) != LP_OK)
 		return e->code;
-	return read_wei(&rules->max_total_ev, options, LP_OPT_MAX_TOTAL_EV, e);
+	if (read_wei(&rules->max_total_ev, options, LP_OPT_MAX_TOTAL_EV, e) != LP_OK)
+		return e->code;
+	/* Beside the jobs that run there: room for a whole payment on top of what is left of another. */
+	if (!lp_amount_mul(&rules->max_prepaid, rules->max_total_ev, 2))
+		return lp_fail(e, LP_CONFIG, "-maxTotalEV: it is more than can be counted");
+	return LP_OK;
 }
 
 enum lp_code lp_purse_check(struct lp_node *node, struct lp_err *e)

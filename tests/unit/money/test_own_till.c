@@ -528,6 +528,34 @@ static void what_is_signed_in_a_while_stays_within_the_share_of_the_deposit(void
 	assert_true(lp_amount_cmp(sum(f, LP_ENTRY_PAID), paid_wei(500000)) <= 0);
 }
 
+/* As much as both can, and each winner may win as much as the other's. */
+static void two_gateways_that_say_so_stay_within_one_deposit(void **state)
+{
+	struct fix *f = *state;
+	struct lp_till *tills[2] = { open_till(f, 2), open_till(f, 2) };
+	struct lp_amount left;
+	int refused = 0;
+
+	for (uint64_t i = 0; i < 40; i++) {
+		f->till = tills[i % 2];
+		f->to.recipient.bytes[1] = (uint8_t)(i % 2);
+		struct lp_sender_offer o = offer(i);
+
+		o.params.recipient = f->to.recipient;
+		struct lp_outlay *outlay = lp_till_pay(f->real.scope, f->till, &(struct lp_till_want){
+			.to = f->to, .units = 5000, .job = "job", .offer = &o }, (struct lp_till_hook){ nothing, NULL });
+
+		if (!lp_outlay_done(outlay))
+			store_says(f, LP_OK);
+		refused += code_of(outlay) == LP_NO_FUNDS;
+		if (code_of(outlay) == LP_OK)
+			lp_outlay_header(outlay);
+		lp_outlay_settle(outlay, &(struct lp_outlay_end){ .how = LP_PAID_DONE });
+	}
+	assert_in_range(refused, 20, 24);
+	assert_true(lp_amount_sub(&left, paid_wei(1000000), sum(f, LP_ENTRY_PAID)) && !left.below);
+}
+
 static void two_processes_give_no_nonce_twice(void **state)
 {
 	struct fix *f = *state;
@@ -566,6 +594,7 @@ int main(void)
 		T(who_is_short_pays_once_more_leaning_on_nothing),
 		T(an_offer_that_is_refused_is_not_used_again),
 		T(what_is_signed_in_a_while_stays_within_the_share_of_the_deposit),
+		T(two_gateways_that_say_so_stay_within_one_deposit),
 		T(two_processes_give_no_nonce_twice),
 	};
 
