@@ -395,7 +395,7 @@ static void own_settle(void *self, struct lp_outlay *outlay, const struct lp_out
 	lp_sender_books(&before, own->sender, &want->to);
 	if (end->refused)
 		lp_sender_refused(own->sender, &part->stake);
-	if (end->how == LP_PAID_NOT_TAKEN)
+	if (end->how == LP_PAID_NOT_TAKEN && !end->seen)
 		lp_allowance_return(&own->allowance, now_of(own), part->stake.value);
 	lp_sender_settle(own->sender, &part->stake, end->how, cost_of(&part->stake, end, want), now_of(own));
 	part->staked = false;

@@ -419,6 +419,9 @@ static enum lp_code verdict(const struct lp_gateway_job *j, enum lp_code code)
 
 	if (lp_code_next(code) == LP_NEXT_REFRESH && j->refreshed == j->at.orch)
 		return LP_BAD_PEER;
+	/* It was just paid in full, and still has nothing: each further job would cost as much. */
+	if (j->pay.is_short && j->pay.short_at == j->at.orch)
+		return LP_BAD_PEER;
 	if (code == LP_DEADLINE && silent && now_of(j) - j->sent_at > lp_gateway_job_time(j->gw, j->pipeline) / 2)
 		return LP_PEER_ERROR;
 	return code;
@@ -477,13 +480,14 @@ static bool pays_again(struct lp_gateway_job *j, struct lp_orch *orch, enum lp_c
 /* The one place where scores and money move; then the try is closed.  True: the same orchestrator is paid again. */
 static bool book(struct lp_gateway_job *j, enum lp_code code)
 {
-	struct lp_orch_outcome out = { .code = verdict(j, code), .now = now_of(j) };
+	struct lp_orch_outcome out = { .now = now_of(j) };
 	struct lp_orch_try t = j->at;
 	bool again;
 
 	if (!t.orch)
 		return false;
 	lp_gateway_job_settle(j, code);
+	out.code = verdict(j, code);
 	again = pays_again(j, t.orch, code);
 	if (code == LP_OK) {
 		out.took = (j->answered_at ? j->answered_at : out.now) - j->sent_at;

@@ -379,6 +379,7 @@ void lp_gateway_job_settle(struct lp_gateway_job *j, enum lp_code code)
 	j->pay.last.header = LP_SPAN("");
 	j->pay.how = end.how = paid_as(j, outlay, code);
 	j->pay.is_short = end.how == LP_PAID_SHORT;
+	end.seen = j->call && lp_call_status(j->call) != 0;
 	if (end.how == LP_PAID_DONE)
 		end.used = units_used(j);
 	lp_gateway_count_paid(j);

@@ -44,6 +44,7 @@ struct lp_outlay_end {
 	enum lp_paid how;
 	uint64_t used;			/* with DONE: 0 is all of them */
 	bool refused;
+	bool seen;			/* NOT_TAKEN: it has answered, so it has the tickets, and they may win */
 };
 /* Does nothing for one that failed. */
 void lp_outlay_settle(struct lp_outlay *outlay, const struct lp_outlay_end *end);

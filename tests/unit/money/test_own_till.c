@@ -556,6 +556,26 @@ static void two_gateways_that_say_so_stay_within_one_deposit(void **state)
 	assert_true(lp_amount_sub(&left, paid_wei(1000000), sum(f, LP_ENTRY_PAID)) && !left.below);
 }
 
+/* "Full", says one, and has them all the same: that must not cost more than the deposit allows. */
+static void tickets_that_were_seen_count_though_they_are_said_not_to_be_taken(void **state)
+{
+	struct fix *f = *state;
+	int paid = 0;
+
+	f->till = open_till(f, 1);
+	for (uint64_t i = 0; i < 40; i++) {
+		struct lp_outlay *outlay = pay(f, i, 40000);
+
+		if (!lp_outlay_done(outlay))
+			store_says(f, LP_OK);
+		paid += code_of(outlay) == LP_OK;
+		if (code_of(outlay) == LP_OK)
+			lp_outlay_header(outlay);
+		lp_outlay_settle(outlay, &(struct lp_outlay_end){ .how = LP_PAID_NOT_TAKEN, .seen = i >= 30 });
+	}
+	assert_int_equal(paid, 30 + 2);
+}
+
 static void two_processes_give_no_nonce_twice(void **state)
 {
 	struct fix *f = *state;
@@ -595,6 +615,7 @@ int main(void)
 		T(an_offer_that_is_refused_is_not_used_again),
 		T(what_is_signed_in_a_while_stays_within_the_share_of_the_deposit),
 		T(two_gateways_that_say_so_stay_within_one_deposit),
+		T(tickets_that_were_seen_count_though_they_are_said_not_to_be_taken),
 		T(two_processes_give_no_nonce_twice),
 	};
 

@@ -236,6 +236,7 @@ static void who_had_nothing_of_our_credit_is_paid_once_more(void **state)
 	assert_logged(w, "fee 1280 wei paid");
 }
 
+/* Nor by the next job, for a while: it would go on for ever. */
 static void who_is_short_twice_is_not_paid_a_third_time(void **state)
 {
 	struct world *w = *state;
@@ -245,6 +246,10 @@ static void who_is_short_twice_is_not_paid_a_third_time(void **state)
 	paying(w, NULL, NULL);
 	assert_int_equal(llm(w)->status, 502);
 	assert_int_equal(w->o.jobs, 2);
+	ask(&w->asker, w->real.scope, w->client, w->base, &(struct asker_want){ .path = "/llm", .body = LLM });
+	real_loop_run_for(&w->real, 100 * LP_MSEC);
+	assert_int_equal(w->o.jobs, 2);
+	assert_logged(w, "passed_over=\"1 suspended\"");
 }
 
 static void parameters_that_are_over_are_asked_for_anew_once(void **state)
@@ -474,6 +479,32 @@ static void an_offer_that_is_used_up_is_followed_by_another(void **state)
 	assert_true(w->o.offers >= 5);
 }
 
+/* Sixty tickets a job: the next offer is there before the first one has given its 600. */
+static void another_offer_is_asked_for_behind_the_jobs(void **state)
+{
+	struct world *w = *state;
+	int offers = 0, of_first = 0;
+	struct lp_hash first = { { 0 } };
+
+	w->o.price = 234;
+	paying(w, NULL, NULL);
+	for (int i = 0; i < 9; i++) {
+		struct lp_payment p;
+
+		if (i == 7)
+			offers = w->o.offers;
+		real_loop_run_for(&w->real, i == 7 ? 250 * LP_MSEC : 0);
+		good(w);
+		p = payment(w);
+		if (i == 0)
+			first = p.params.rand_hash;
+		if (memcmp(&first, &p.params.rand_hash, sizeof(first)) == 0)
+			of_first += (int)p.n;
+	}
+	assert_true(w->o.offers > offers);
+	assert_in_range(of_first, 400, 500);
+}
+
 static void metrics_say_what_was_sent_and_what_is_there(void **state)
 {
 	struct world *w = *state;
@@ -534,6 +565,7 @@ int main(void)
 		T(credit_is_kept_over_a_restart_and_its_offer_is_not_used_again),
 		T(jobs_at_once_share_a_ticket),
 		T(an_offer_that_is_used_up_is_followed_by_another),
+		T(another_offer_is_asked_for_behind_the_jobs),
 		T(metrics_say_what_was_sent_and_what_is_there),
 		T(bad_limits_are_named),
 	};
