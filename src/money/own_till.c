@@ -337,6 +337,11 @@ static struct lp_amount cost_of(const struct lp_stake *stake, const struct lp_ou
 	return cost;
 }
 
+static struct lp_span model_name(struct lp_span model)
+{
+	return lp_span_cut(&model, 0);
+}
+
 static void enter(struct part *part, enum lp_entry_kind kind, struct lp_amount amount, uint64_t units)
 {
 	const struct lp_till_want *want = lp_outlay_want(part->outlay);
@@ -348,7 +353,7 @@ static void enter(struct part *part, enum lp_entry_kind kind, struct lp_amount a
 		.at = now_of(part->own),
 		.peer = want->to.recipient,
 		.capability = want->to.capability,
-		.model = want->to.model,
+		.model = model_name(want->to.model),
 		.job = want->job ? want->job : "",
 		.amount = amount,
 		.tickets = kind == LP_ENTRY_PAID || kind == LP_ENTRY_RETURNED ? (uint32_t)part->stake.payment.n : 0,

@@ -180,6 +180,23 @@ static struct lp_price_info price_of(const struct lp_gateway_job *j, const struc
 	return info->price;
 }
 
+/* Nodes of one operator may be paid to one account, and each keeps books of its own: behind the model's name and a zero
+ * byte the node's address tells its session from the others'. */
+static struct lp_span session_model(const struct lp_gateway_job *j)
+{
+	struct lp_span model = j->at.model, node = lp_orch_address(j->at.orch), kept;
+	struct lp_buf both = { 0 };
+
+	if (model.len + 1 + node.len > LP_SENDER_MODEL_MAX)
+		return model;
+	lp_buf_add_span(&both, model);
+	lp_buf_add_char(&both, 0);
+	lp_buf_add_span(&both, node);
+	kept = lp_span_dup(j->attempt, lp_buf_span(&both));
+	lp_buf_clear(&both);
+	return kept;
+}
+
 static enum lp_code read_offer(struct lp_gateway_job *j, const struct lp_orch_info *info, struct lp_till_want *want,
 			       struct lp_sender_offer *offer, struct lp_err *e)
 {
@@ -194,7 +211,7 @@ static enum lp_code read_offer(struct lp_gateway_job *j, const struct lp_orch_in
 		return e->code;
 	if (!offer->has_params && offer->price_per_unit > 0)
 		return lp_fail(e, LP_INCOMPATIBLE, "the orchestrator names a price and no ticket parameters");
-	want->to = (struct lp_sender_key){ .capability = j->at.capability, .model = j->at.model };
+	want->to = (struct lp_sender_key){ .capability = j->at.capability, .model = session_model(j) };
 	if (offer->has_params)
 		want->to.recipient = offer->params.recipient;
 	else if (!lp_address_of(&want->to.recipient, info->address))
@@ -227,7 +244,7 @@ static enum lp_code begin(struct lp_gateway_job *j, struct lp_tender *tender, st
 	lp_tender_hold(tender);
 	lp_defer(j->attempt, lp_tender_let_go, tender);
 	j->pay.tender = tender;
-	j->pay.to = want.to.recipient;
+	j->pay.to = want.to;
 	j->pay.outlay = lp_till_pay(j->attempt, gw->purse->till, &want, (struct lp_till_hook){ on_outlay, j });
 	return LP_OK;
 }
@@ -294,7 +311,7 @@ enum lp_paying lp_gateway_job_pay(struct lp_gateway_job *j, const struct lp_orch
 	}
 	*info = &j->pay.tender->info;
 	/* Before its 600 nonces are used up, or its time is: while the old parameters serve, nobody waits. */
-	if (lp_till_stale(j->gw->purse->till, &(struct lp_sender_key){ j->pay.to, j->at.capability, j->at.model }))
+	if (lp_till_stale(j->gw->purse->till, &j->pay.to))
 		ask(j, false);
 	return LP_PAYING_DONE;
 }

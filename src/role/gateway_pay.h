@@ -43,7 +43,7 @@ struct lp_job_pay {
 	bool asking, asked;		/* for terms; once a try */
 	struct lp_tender *tender;	/* held by the try */
 	struct lp_outlay *outlay;
-	struct lp_address to;
+	struct lp_sender_key to;	/* good as long as the try */
 	bool is_short;			/* the last try was told "Insufficient balance" */
 	struct lp_orch *short_at;	/* held: where it was short once, and pays for itself alone */
 	struct lp_outlay_paid last;	/* for the log; without the header */

@@ -13,7 +13,9 @@ struct lp_outlay;		/* one try's part in it */
 
 /* Copied but for what the spans and job point to, which lives as long as the scope. */
 struct lp_till_want {
-	struct lp_sender_key to;	/* recipient, capability, model */
+	/* Recipient, capability, and the model: its name, then perhaps a zero byte and where the node is, which keeps
+	 * the books of nodes apart that are paid to one account. */
+	struct lp_sender_key to;
 	uint64_t units;
 	const struct lp_price *max;	/* NULL: any */
 	bool alone;			/* the last try was short: lean on no other credit */

@@ -36,6 +36,7 @@ struct world {
 	struct lp_node *node;
 	struct lp_client *client;
 	char base[64];
+	const char *more_orch;		/* a second one; NULL: none */
 	struct asker asker;
 };
 
@@ -110,8 +111,9 @@ static int world_close(void **state)
 
 static void gateway(struct world *w, const char *const *more)
 {
+	const char *orchs = w->more_orch ? lp_fmt(w->real.scope, "%s,%s", w->o.uri, w->more_orch) : w->o.uri;
 	const char *argv[32] = { "lpd", "-mode", "gateway", "-httpAddr", "127.0.0.1:0", "-cliAddr", "127.0.0.1:0",
-				 "-orchAddr", w->o.uri, "-dataDir", w->dir.path };
+				 "-orchAddr", orchs, "-dataDir", w->dir.path };
 	struct lp_node_want want = { .loop = w->real.loop, .log = w->logger, .seed = 7 };
 	struct lp_options *options = lp_options_open(w->real.scope);
 	char *args[32];
@@ -505,6 +507,41 @@ static void another_offer_is_asked_for_behind_the_jobs(void **state)
 	assert_in_range(of_first, 400, 500);
 }
 
+static void ask_at(struct world *w, const struct fake_orch *o)
+{
+	asker_leave(&w->asker);
+	ask(&w->asker, w->real.scope, w->client, w->base, &(struct asker_want){
+		.path = "/llm", .body = LLM, .headers = { { LP_SPAN("lp-orchestrator"), lp_span(o->uri), false } } });
+	real_loop_run_until(&w->real, &w->asker.done);
+	assert_int_equal(w->asker.status, 200);
+	real_loop_run_for(&w->real, 5 * LP_MSEC);
+}
+
+/* The credit of one is none of the other's, and each goes on with its own offer. */
+static void two_nodes_that_are_paid_to_one_account_have_books_of_their_own(void **state)
+{
+	struct world *w = *state;
+	struct fake_orch other = { .models = { "llm/m" }, .body = ANSWER, .price = 5,
+				   .expiration_block = LP_LEDGER_FIRST + 40 };
+	struct lp_payment p;
+
+	fake_orch_open(&other, w->real.scope, w->real.loop);
+	w->more_orch = other.uri;
+	paying(w, NULL, NULL);
+	ask_at(w, &w->o);
+	assert_int_equal(payment(w).n, 2);
+	ask_at(w, &other);
+	assert_int_equal(lp_payment_read(w->real.scope, &p, lp_buf_span(&other.payment), NULL), LP_OK);
+	assert_int_equal(p.n, 2);
+	int offers = w->o.offers;
+
+	ask_at(w, &w->o);
+	assert_int_equal(payment(w).n, 1);
+	assert_int_equal(w->o.offers, offers);
+	stop(w);			/* it knows the address of a struct on this stack */
+	fake_orch_close(&other);
+}
+
 static void metrics_say_what_was_sent_and_what_is_there(void **state)
 {
 	struct world *w = *state;
@@ -566,6 +603,7 @@ int main(void)
 		T(jobs_at_once_share_a_ticket),
 		T(an_offer_that_is_used_up_is_followed_by_another),
 		T(another_offer_is_asked_for_behind_the_jobs),
+		T(two_nodes_that_are_paid_to_one_account_have_books_of_their_own),
 		T(metrics_say_what_was_sent_and_what_is_there),
 		T(bad_limits_are_named),
 	};
