@@ -5,13 +5,17 @@
 
 #include <lpd/io/sandbox.h>
 
+#include "crew.h"
 #include "models.h"
 #include "sandbox.h"
 #include "serve.h"
 
 struct command {
 	const char *listen, *data_dir;
+	int threads;
 	enum lp_level level;
+	const char *models;
+	struct lp_sandbox sandbox;
 };
 
 static const char *value_of(int argc, char **argv, int *i, const char *name)
@@ -29,6 +33,13 @@ static const char *value_of(int argc, char **argv, int *i, const char *name)
 	return argv[++*i];
 }
 
+/* auto, or how many. */
+static bool read_threads(const char *value, int *to)
+{
+	*to = value[0] - '0';
+	return strcmp(value, "auto") == 0 ? !(*to = 0) : *to >= 1 && *to <= LP_CREW_MOST && !value[1];
+}
+
 static bool read_words(struct command *c, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
@@ -40,20 +51,28 @@ static bool read_words(struct command *c, int argc, char **argv)
 			c->listen = value;
 		else if ((value = value_of(argc, argv, &i, "dataDir")))
 			c->data_dir = value;
-		else if (!(value = value_of(argc, argv, &i, "logLevel")) || !lp_level_parse(lp_span(value), &c->level))
+		else if ((value = value_of(argc, argv, &i, "threads")) ? !read_threads(value, &c->threads) :
+			 !(value = value_of(argc, argv, &i, "logLevel")) || !lp_level_parse(lp_span(value), &c->level))
 			return false;
 	}
 	return c->listen != NULL;
 }
 
-static int run(struct lp_scope *scope, const struct command *c, struct lp_log *log)
+/* Before any thread: those of the pool start with the first job, those of the networks when they are loaded. */
+static void confine(void *self)
 {
-	const char *models = lp_models_folder(scope, c->data_dir);
+	struct command *c = self;
+
+	lp_sandbox_enter(&c->sandbox, c->models);
+}
+
+static int run(struct lp_scope *scope, struct command *c, struct lp_log *log)
+{
 	struct lp_serve_want want = {
-		.loop = lp_loop_open(scope), .log = log, .listen = c->listen, .models = models, .token = getenv("AUTH_TOKEN"),
+		.loop = lp_loop_open(scope), .log = log, .listen = c->listen, .models = c->models,
+		.confine = confine, .self = c, .threads = c->threads, .token = getenv("AUTH_TOKEN"),
 		.pipeline = getenv("PIPELINE"), .model_id = getenv("MODEL_ID"),
 	};
-	struct lp_sandbox sandbox;
 	struct lp_serve *serve;
 	struct lp_err e;
 
@@ -61,10 +80,9 @@ static int run(struct lp_scope *scope, const struct command *c, struct lp_log *l
 		fprintf(stderr, "lpd-runner: %s\n", lp_err_words(&e));
 		return 1;
 	}
-	lp_sandbox_enter(&sandbox, models);	/* no thread of the pool runs before the first job */
 	lp_loop_on_signal(want.loop, LP_SIGNAL_STOP, lp_serve_stop, serve);
 	lp_log_kv(log, LP_INFO, "ready", "listen", c->listen, "version", LPD_VERSION, "files",
-		  sandbox.files ? "restricted" : "as the user", "calls", sandbox.calls ? "restricted" : "all", NULL);
+		  c->sandbox.files ? "restricted" : "as the user", "calls", c->sandbox.calls ? "restricted" : "all", NULL);
 	lp_loop_run(want.loop);
 	return 0;
 }
@@ -77,12 +95,14 @@ int lp_serve_command(int argc, char **argv)
 	int status = 1;
 
 	if (!read_words(&c, argc, argv)) {
-		fputs("usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-logLevel LEVEL]\n", stderr);
+		fputs("usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-threads N|auto] "
+		      "[-logLevel LEVEL]\n", stderr);
 	} else if (lp_span_starts(lp_span(c.listen), "unix:") && !lp_sandbox_follow_parent()) {
 		fputs("lpd-runner: whoever started it has ended\n", stderr);
 		status = 1;
 	} else {
 		lp_log_to_fd(&sink, 2, c.level);
+		c.models = lp_models_folder(scope, c.data_dir);
 		status = run(scope, &c, lp_log_open(scope, &sink));
 	}
 	lp_scope_close(&scope);

@@ -12,9 +12,21 @@ struct lp_jobs {
 	struct lp_list waiting;
 	int n_waiting;
 	struct lp_job *running;
+	struct lp_timer look;		/* at what the machine leaves, while a job runs */
 };
 
+#define LOOK 250000		/* microseconds */
+
 static void start_next(struct lp_jobs *jobs);
+
+/* The first tells how it was since the last job. */
+static void on_look(void *self)
+{
+	struct lp_jobs *jobs = self;
+
+	lp_crew_look(jobs->want.crew);
+	lp_timer_set(&jobs->look, jobs->want.loop, LOOK);
+}
 
 struct lp_jobs *lp_jobs_open(struct lp_scope *scope, const struct lp_jobs_want *want)
 {
@@ -22,6 +34,8 @@ struct lp_jobs *lp_jobs_open(struct lp_scope *scope, const struct lp_jobs_want *
 
 	jobs->scope = scope;
 	jobs->want = *want;
+	jobs->look.fire = on_look;
+	jobs->look.self = jobs;
 	lp_list_init(&jobs->waiting);
 	return jobs;
 }
@@ -92,6 +106,7 @@ static void done(void *self, void *arg)
 	struct lp_job *job = arg;
 
 	jobs->running = NULL;
+	lp_timer_clear(&jobs->look);
 	lp_timer_clear(&job->deadline);
 	if (job->late && job->code == LP_GONE)
 		job->code = lp_fail(&job->err, LP_TIMEOUT, "it took longer than %d s", LP_JOB_SECONDS);
@@ -136,6 +151,7 @@ static void start_next(struct lp_jobs *jobs)
 	lp_link_out(&job->link);
 	jobs->n_waiting--;
 	jobs->running = job;
+	on_look(jobs);
 	job->started = lp_mono(jobs->want.loop);
 	job->studio = jobs->studio;
 	job->sounds = jobs->want.sounds;

@@ -1,5 +1,6 @@
 /* runner/jobs - one job at a time off the loop, a few more wait, the rest are refused.
  *
+ * A second one at the same time would need its own studio; cores that nobody uses help the one instead (runner/crew).
  * Owns each job from lp_jobs_add until its result was told or nobody wants it any more. */
 #ifndef LPD_RUNNER_JOBS_H
 #define LPD_RUNNER_JOBS_H
@@ -7,6 +8,7 @@
 #include <lpd/base/log.h>
 #include <lpd/io/timer.h>
 
+#include "crew.h"
 #include "pipes.h"
 #include "studio.h"
 
@@ -49,6 +51,7 @@ struct lp_jobs_want {
 	struct lp_loop *loop;
 	struct lp_log *log;
 	const struct lp_sounds *sounds;
+	struct lp_crew *crew;		/* looked after while a job runs */
 	void (*on_idle)(void *self);	/* nothing runs and nothing waits; may be NULL */
 	void *self;
 };

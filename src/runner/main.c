@@ -9,7 +9,7 @@
 #include "serve.h"
 
 static const char usage[] =
-	"usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-logLevel LEVEL]\n"
+	"usage: lpd-runner -listen unix:PATH|HOST:PORT [-dataDir FOLDER] [-threads N|auto] [-logLevel LEVEL]\n"
 	"       lpd-runner models list [-dataDir FOLDER]\n"
 	"       lpd-runner models fetch [NAME...|--all] [-dataDir FOLDER]\n"
 	"       lpd-runner -version\n";

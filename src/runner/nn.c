@@ -54,24 +54,29 @@ INLINE void tile(const struct lp_product *p, int i, int o, int rows, int cols)
 	}
 }
 
-INLINE void strip(const struct lp_product *p, int i, int rows)
-{
-	int o = 0;
+/* A part of a product: rows of a, and rows of w; where it begins and ends. */
+struct part {
+	int a, a_end, w, w_end;
+};
 
-	for (; o + 3 <= p->m; o += 3)
+INLINE void strip(const struct lp_product *p, const struct part *part, int i, int rows)
+{
+	int o = part->w;
+
+	for (; o + 3 <= part->w_end; o += 3)
 		tile(p, i, o, rows, 3);
-	for (; o < p->m; o++)
+	for (; o < part->w_end; o++)
 		tile(p, i, o, rows, 1);
 }
 
-INLINE void product_body(const struct lp_product *p)
+INLINE void product_body(const struct lp_product *p, const struct part *part)
 {
-	int i = 0;
+	int i = part->a;
 
-	for (; i + 4 <= p->n; i += 4)
-		strip(p, i, 4);
-	for (; i < p->n; i++)
-		strip(p, i, 1);
+	for (; i + 4 <= part->a_end; i += 4)
+		strip(p, part, i, 4);
+	for (; i < part->a_end; i++)
+		strip(p, part, i, 1);
 }
 
 /* ---- weights in blocks ---- */
@@ -137,12 +142,12 @@ static void round_row(struct rounded *to, const float *x, int blocks)
 
 #define QUANT_ROWS 8		/* of x at once */
 
-/* Every row of w against n rows of x. */
-static void quant_plain(const struct lp_quant_product *p, const struct rounded *x)
+/* Rows of w against n rows of x. */
+static void quant_plain(const struct lp_quant_product *p, const struct rounded *x, int first, int end)
 {
 	int blocks = p->k / 32, bytes = p->kind == LP_Q8_0 ? LP_Q8_0_BYTES : LP_Q4_1_BYTES;
 
-	for (int o = 0; o < p->m; o++) {
+	for (int o = first; o < end; o++) {
 		const uint8_t *at = p->w + (size_t)o * (size_t)blocks * (size_t)bytes;
 		float total[QUANT_ROWS] = { 0 };
 
@@ -165,17 +170,17 @@ static void quant_plain(const struct lp_quant_product *p, const struct rounded *
 	}
 }
 
-static void product_plain(const struct lp_product *p)
+static void product_plain(const struct lp_product *p, const struct part *part)
 {
-	product_body(p);
+	product_body(p, part);
 }
 
 #if defined(__x86_64__)
 #define WIDE __attribute__((target("avx2,fma,f16c")))
 
-static WIDE void product_wide(const struct lp_product *p)
+static WIDE void product_wide(const struct lp_product *p, const struct part *part)
 {
-	product_body(p);
+	product_body(p, part);
 }
 
 /* 32 products of whole numbers as eight sums; w is 0..15, or signed: then its sign goes over to x. */
@@ -205,11 +210,12 @@ static inline __attribute__((always_inline, target("avx2,fma,f16c"))) float half
 }
 
 static inline __attribute__((always_inline, target("avx2,fma,f16c"))) void quant_rows(const struct lp_quant_product *p,
-										     const struct rounded *x, int n)
+										     const struct rounded *x, int n,
+										     int first, int end)
 {
 	int blocks = p->k / 32, bytes = p->kind == LP_Q8_0 ? LP_Q8_0_BYTES : LP_Q4_1_BYTES;
 
-	for (int o = 0; o < p->m; o++) {
+	for (int o = first; o < end; o++) {
 		const uint8_t *at = p->w + (size_t)o * (size_t)blocks * (size_t)bytes;
 		__m256 total[QUANT_ROWS];
 		float rest[QUANT_ROWS] = { 0 };
@@ -236,14 +242,14 @@ static inline __attribute__((always_inline, target("avx2,fma,f16c"))) void quant
 	}
 }
 
-static WIDE void quant_wide(const struct lp_quant_product *p, const struct rounded *x)
+static WIDE void quant_wide(const struct lp_quant_product *p, const struct rounded *x, int first, int end)
 {
 	if (p->n == 1)
-		quant_rows(p, x, 1);
+		quant_rows(p, x, 1, first, end);
 	else if (p->n == QUANT_ROWS)
-		quant_rows(p, x, QUANT_ROWS);
+		quant_rows(p, x, QUANT_ROWS, first, end);
 	else
-		quant_rows(p, x, p->n);
+		quant_rows(p, x, p->n, first, end);
 }
 
 /* Every processor with AVX2 has F16C too; clang 14 does not know how to ask for it. */
@@ -261,12 +267,67 @@ static int wide(void)
 }
 #endif
 
-void lp_nn_product(const struct lp_product *p)
+/* ---- shared out ---- */
+
+/* Multiplications: a tenth of a millisecond.  Of fewer no helper is called, who takes as long to come. */
+#define LEAST 2000000
+#define PIECES 16
+
+/* A loop of n rows in pieces of whole tiles; each row costs so many multiplications. */
+static struct lp_loop_of pieces(int n, int tile_rows, long row)
+{
+	int piece = (n / PIECES / tile_rows + 1) * tile_rows;
+
+	return (struct lp_loop_of){ .n = n, .piece = row * n < LEAST ? n : piece };
+}
+
+static void product_part(const struct lp_product *p, const struct part *part)
 {
 	if (wide())
-		product_wide(p);
+		product_wide(p, part);
 	else
-		product_plain(p);
+		product_plain(p, part);
+}
+
+static void product_of_a(void *self, int first, int end)
+{
+	const struct lp_product *p = self;
+
+	product_part(p, &(struct part){ first, end, 0, p->m });
+}
+
+static void product_of_w(void *self, int first, int end)
+{
+	const struct lp_product *p = self;
+
+	product_part(p, &(struct part){ 0, p->n, first, end });
+}
+
+/* By the rows that are more; each number of out is made by one thread. */
+void lp_nn_product(const struct lp_product *p)
+{
+	struct lp_product own = *p;
+	bool by_a = p->n >= p->m;
+	struct lp_loop_of loop = by_a ? pieces(p->n, 4, (long)p->m * p->k) : pieces(p->m, 3, (long)p->n * p->k);
+
+	loop.fn = by_a ? product_of_a : product_of_w;
+	loop.self = &own;
+	lp_crew_run(p->crew, &loop);
+}
+
+struct quant_part {
+	struct lp_quant_product p;
+	const struct rounded *x;
+};
+
+static void quant_part(void *self, int first, int end)
+{
+	const struct quant_part *part = self;
+
+	if (wide())
+		quant_wide(&part->p, part->x, first, end);
+	else
+		quant_plain(&part->p, part->x, first, end);
 }
 
 void lp_nn_quant_product(const struct lp_quant_product *p)
@@ -275,16 +336,17 @@ void lp_nn_quant_product(const struct lp_quant_product *p)
 	int blocks = p->k / 32;
 
 	for (int first = 0; first < p->n; first += QUANT_ROWS) {
-		struct lp_quant_product part = *p;
+		struct quant_part part = { *p, x };
+		int n = p->n - first < QUANT_ROWS ? p->n - first : QUANT_ROWS;
+		struct lp_loop_of loop = pieces(p->m, 1, (long)n * p->k);
 
-		part.n = p->n - first < QUANT_ROWS ? p->n - first : QUANT_ROWS;
-		part.out += (size_t)first * (size_t)p->m;
-		for (int i = 0; i < part.n; i++)
+		part.p.n = n;
+		part.p.out += (size_t)first * (size_t)p->m;
+		for (int i = 0; i < n; i++)
 			round_row(x + i * blocks, p->x + (size_t)(first + i) * (size_t)p->k, blocks);
-		if (wide())
-			quant_wide(&part, x);
-		else
-			quant_plain(&part, x);
+		loop.fn = quant_part;
+		loop.self = &part;
+		lp_crew_run(p->crew, &loop);
 	}
 }
 
@@ -319,10 +381,21 @@ void lp_nn_softmax(float *x, int n)
 		x[i] /= sum;
 }
 
-void lp_nn_gelu(float *x, size_t n)
+static void gelu(void *self, int first, int end)
 {
-	for (size_t i = 0; i < n; i++)
+	float *x = self;
+
+	for (int i = first; i < end; i++)
 		x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.70710678f));
+}
+
+void lp_nn_gelu(struct lp_crew *crew, float *x, size_t n)
+{
+	struct lp_loop_of loop = pieces((int)n, 8, 10);
+
+	loop.fn = gelu;
+	loop.self = x;
+	lp_crew_run(crew, &loop);
 }
 
 void lp_nn_norm(float *to, const float *x, int n, const struct lp_norm *norm)

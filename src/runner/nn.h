@@ -7,19 +7,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crew.h"
+
 /* out[i][o] = sum over k of a[i][k] * w[o][k], + bias[o]. */
 struct lp_product {
 	const float *a, *w, *bias;	/* bias may be NULL */
 	float *out;
 	int n, m, k;			/* rows of a, rows of w, their length: a multiple of 8 */
 	int out_pitch;			/* floats from one row of out to the next; 0: m */
+	struct lp_crew *crew;		/* who may help; NULL: nobody */
 };
 
 void lp_nn_product(const struct lp_product *p);
 
 /* In place. */
 void lp_nn_softmax(float *x, int n);
-void lp_nn_gelu(float *x, size_t n);
+void lp_nn_gelu(struct lp_crew *crew, float *x, size_t n);
 /* to may be x. */
 struct lp_norm {
 	const float *gain, *shift;	/* shift NULL: by the root of the mean square alone (RMS), else by mean and spread */
@@ -45,6 +48,7 @@ struct lp_quant_product {
 	const float *x;			/* n rows of k */
 	float *out;			/* n rows of m */
 	int n, m, k;
+	struct lp_crew *crew;
 };
 
 void lp_nn_quant_product(const struct lp_quant_product *p);

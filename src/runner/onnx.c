@@ -54,7 +54,8 @@ struct ort_shape;
 	X(release_session, 95, void, (struct ort_session *session))                                              \
 	X(release_value, 96, void, (struct ort_value *value))                                                    \
 	X(release_shape, 99, void, (struct ort_shape *shape))                                                    \
-	X(release_options, 100, void, (struct ort_options *options))
+	X(release_options, 100, void, (struct ort_options *options))                                             \
+	X(add_entry, 130, struct ort_status *, (struct ort_options *options, const char *key, const char *value))
 
 typedef void (*any_fn)(void);
 
@@ -74,11 +75,12 @@ struct lp_onnx {
 	struct calls call;
 	struct ort_env *env;
 	char version[24];
+	struct lp_crew *crew;		/* NULL: networks have one thread */
 };
 
 struct lp_onnx_net {
 	struct lp_onnx *onnx;
-	struct ort_session *session;
+	struct ort_session *alone, *shared;	/* of one thread, and of several or NULL: their number is fixed */
 	struct ort_memory *memory;
 };
 
@@ -142,16 +144,23 @@ enum lp_code lp_onnx_open(struct lp_scope *scope, struct lp_onnx **out, const ch
 	return LP_OK;
 }
 
+void lp_onnx_share(struct lp_onnx *onnx, struct lp_crew *crew)
+{
+	onnx->crew = crew;
+}
+
 const char *lp_onnx_version(const struct lp_onnx *onnx)
 {
 	return onnx->version;
 }
 
-/* One thread: several spin while they wait for each other and starve the node on a busy machine. */
-static enum lp_code set_options(const struct lp_onnx *o, struct ort_options *options, struct lp_err *e)
+/* Whoever waits sleeps: spinning threads would starve the node on a busy machine. */
+static enum lp_code set_options(const struct lp_onnx *o, struct ort_options *options, int threads, struct lp_err *e)
 {
-	enum lp_code code = check(o, o->call.set_intra_threads(options, 1), e);
+	enum lp_code code = check(o, o->call.set_intra_threads(options, threads), e);
 
+	if (code == LP_OK)
+		code = check(o, o->call.add_entry(options, "session.intra_op.allow_spinning", "0"), e);
 	if (code == LP_OK)
 		code = check(o, o->call.set_inter_threads(options, 1), e);
 	if (code == LP_OK)
@@ -166,30 +175,43 @@ static void close_net(void *arg)
 {
 	struct lp_onnx_net *net = arg;
 
-	if (net->session)
-		net->onnx->call.release_session(net->session);
+	if (net->alone)
+		net->onnx->call.release_session(net->alone);
+	if (net->shared)
+		net->onnx->call.release_session(net->shared);
 	if (net->memory)
 		net->onnx->call.release_memory(net->memory);
+}
+
+static enum lp_code open_session(struct lp_onnx_net *net, struct ort_session **out, struct lp_span model, int threads,
+				 struct lp_err *e)
+{
+	const struct lp_onnx *o = net->onnx;
+	struct ort_options *options = NULL;
+	enum lp_code code = check(o, o->call.create_options(&options), e);
+
+	if (code == LP_OK)
+		code = set_options(o, options, threads, e);
+	if (code == LP_OK)
+		code = check(o, o->call.create_session(o->env, model.at, model.len, options, out), e);
+	if (options)
+		o->call.release_options(options);
+	return code;
 }
 
 enum lp_code lp_onnx_load(struct lp_scope *scope, struct lp_onnx_net **out, struct lp_onnx *onnx, struct lp_span model,
 			  struct lp_err *e)
 {
 	struct lp_onnx_net *net = lp_new(scope, struct lp_onnx_net);
-	struct ort_options *options = NULL;
+	int threads = onnx->crew ? lp_crew_threads(onnx->crew) : 1;
 
 	*out = NULL;
 	net->onnx = onnx;
 	lp_defer(scope, close_net, net);
-	enum lp_code code = check(onnx, onnx->call.create_options(&options), e);
+	enum lp_code code = open_session(net, &net->alone, model, 1, e);
 
-	if (code == LP_OK)
-		code = set_options(onnx, options, e);
-	if (code == LP_OK)
-		code = check(onnx, onnx->call.create_session(onnx->env, model.at, model.len, options,
-							      &net->session), e);
-	if (options)
-		onnx->call.release_options(options);
+	if (code == LP_OK && threads > 1)
+		code = open_session(net, &net->shared, model, threads, e);
 	if (code == LP_OK)
 		code = check(onnx, onnx->call.create_memory(ARENA, PLACE_DEFAULT, &net->memory), e);
 	if (code == LP_OK)
@@ -271,7 +293,9 @@ enum lp_code lp_onnx_run(struct lp_scope *scope, struct lp_onnx_net *net, struct
 	if (code == LP_OK) {
 		const struct ort_value *const given[2] = { in[0], in[1] };
 
-		code = check(o, o->call.run(net->session, NULL, names, given, (size_t)io->n_in, &io->out.name, 1, &out), e);
+		struct ort_session *session = net->shared && lp_crew_may_work(o->crew) > 1 ? net->shared : net->alone;
+
+		code = check(o, o->call.run(session, NULL, names, given, (size_t)io->n_in, &io->out.name, 1, &out), e);
 	}
 	if (code == LP_OK)
 		code = unwrap(scope, net, out, &io->out, e);

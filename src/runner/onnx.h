@@ -10,6 +10,8 @@
 #include <lpd/base/err.h>
 #include <lpd/base/scope.h>
 
+#include "crew.h"
+
 struct lp_onnx;
 struct lp_onnx_net;
 
@@ -17,7 +19,10 @@ struct lp_onnx_net;
 enum lp_code lp_onnx_open(struct lp_scope *scope, struct lp_onnx **out, const char *path, struct lp_err *e) LP_MUST_USE;
 const char *lp_onnx_version(const struct lp_onnx *onnx);	/* "1.32.0" */
 
-/* A network of one thread. */
+/* Networks loaded from now on take as many threads as this crew has, not its helpers, while it says that more than one may work;
+ * the threads share the rows of each step, which changes no bit of the answer. */
+void lp_onnx_share(struct lp_onnx *onnx, struct lp_crew *crew);
+
 enum lp_code lp_onnx_load(struct lp_scope *scope, struct lp_onnx_net **out, struct lp_onnx *onnx, struct lp_span model,
 			  struct lp_err *e) LP_MUST_USE;
 

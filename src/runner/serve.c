@@ -21,6 +21,7 @@ struct lp_serve {
 	struct lp_serve_want want;
 	struct lp_studio *studio;
 	struct timespec studio_of;	/* when the models folder was last written, as the studio saw it */
+	struct lp_crew *crew;
 	struct lp_jobs *jobs;
 	struct lp_server *server;
 	bool stopping;
@@ -114,7 +115,7 @@ static enum lp_code open_studio(struct lp_serve *s, struct lp_err *e)
 	struct timespec of = written(s);
 	struct lp_studio *studio;
 	const struct lp_offer *offers;
-	enum lp_code code = lp_studio_open(scope, &studio, s->want.models, e);
+	enum lp_code code = lp_studio_open(scope, &studio, s->want.models, s->crew, e);
 
 	if (code != LP_OK) {
 		lp_scope_close(&scope);
@@ -516,14 +517,17 @@ enum lp_code lp_serve_open(struct lp_scope *scope, struct lp_serve **out, const 
 	s->want = *want;
 	if (!lp_sounds_all(sounds))
 		lp_log_kv(want->log, LP_INFO, "only WAVE files are heard", "why", "lpd-sound.so is not beside the program", NULL);
+	s->crew = jobs.crew = lp_crew_open(scope, want->threads);
 	s->jobs = lp_jobs_open(scope, &jobs);
-	enum lp_code code = open_studio(s, e);
+	enum lp_code code = lp_url_parse_address(scope, &server.address, lp_span(want->listen), 8000, e);
 
-	if (code == LP_OK)
-		code = lp_url_parse_address(scope, &server.address, lp_span(want->listen), 8000, e);
 	server.self = routes(s);
 	if (code == LP_OK)
 		code = lp_server_open(scope, &s->server, want->loop, &server, e);
+	if (code == LP_OK && want->confine)
+		want->confine(want->self);
+	if (code == LP_OK)
+		code = open_studio(s, e);
 	if (code == LP_OK)
 		*out = s;
 	return code;

@@ -11,12 +11,16 @@ struct lp_serve_want {
 	const char *listen;		/* unix:PATH or HOST:PORT */
 	const char *models;		/* folder */
 	const char *token;		/* bearer of the POST routes; NULL or "": none */
+	/* Give up what is no longer needed: after the port is open and before anything of a model starts a thread; may be NULL. */
+	void (*confine)(void *self);
+	void *self;
+	int threads;			/* of one job; 0: as many as there are cores for it */
 	const char *pipeline, *model_id;	/* what /version tells; NULL: of the first model */
 };
 
 struct lp_serve;
 
-/* Models are loaded before it listens.  LP_CONFIG in words. */
+/* Who connects before the models are loaded waits.  LP_CONFIG in words. */
 enum lp_code lp_serve_open(struct lp_scope *scope, struct lp_serve **out, const struct lp_serve_want *want,
 			   struct lp_err *e) LP_MUST_USE;
 int lp_serve_port(const struct lp_serve *serve);

@@ -30,6 +30,7 @@ struct lp_smollm {
 	struct layer layers[LAYERS];
 	struct lp_bpe *bpe;
 	struct lp_span *text;		/* of each token, as bytes */
+	struct lp_crew *crew;		/* who may help; NULL: nobody */
 	int begin, end, stop;		/* marks: <|im_start|>, <|im_end|>, <|endoftext|> */
 };
 
@@ -164,6 +165,11 @@ enum lp_code lp_smollm_open(struct lp_scope *scope, struct lp_smollm **out, stru
 	return code;
 }
 
+void lp_smollm_share(struct lp_smollm *model, struct lp_crew *crew)
+{
+	model->crew = crew;
+}
+
 /* ---- the network ---- */
 
 struct talk {
@@ -177,10 +183,10 @@ struct talk {
 	struct lp_buf text;		/* not told yet: the end of a character is missing */
 };
 
-static void multiply(float *out, const uint8_t *w, const float *x, const int nmk[3])
+static void multiply(float *out, const struct lp_smollm *m, const uint8_t *w, const float *x, const int nmk[3])
 {
 	lp_nn_quant_product(&(struct lp_quant_product){ .kind = LP_Q4_1, .w = w, .x = x, .out = out, .n = nmk[0], .m = nmk[1],
-							.k = nmk[2] });
+							.k = nmk[2], .crew = m->crew });
 }
 
 /* Pairs of neighbours are turned by an angle that grows with the place. */
@@ -248,9 +254,9 @@ static void attend(struct talk *t, int layer, int first, int n)
 	int kv = m->kv_heads * HEAD;
 
 	normalise(t->norm, t->x, l->before_attention, m, n);
-	multiply(t->q, l->q, t->norm, (int[]){ n, m->d, m->d });
-	multiply(t->k, l->k, t->norm, (int[]){ n, kv, m->d });
-	multiply(t->v, l->v, t->norm, (int[]){ n, kv, m->d });
+	multiply(t->q, m, l->q, t->norm, (int[]){ n, m->d, m->d });
+	multiply(t->k, m, l->k, t->norm, (int[]){ n, kv, m->d });
+	multiply(t->v, m, l->v, t->norm, (int[]){ n, kv, m->d });
 	for (int i = 0; i < n; i++) {
 		float *to = place_of(t, layer, first + i);
 
@@ -261,7 +267,7 @@ static void attend(struct talk *t, int layer, int first, int n)
 	}
 	for (int i = 0; i < n; i++)
 		look_back(t, layer, first + i, t->q + (size_t)i * (size_t)m->d, t->out + (size_t)i * (size_t)m->d);
-	multiply(t->norm, l->o, t->out, (int[]){ n, m->d, m->d });
+	multiply(t->norm, m, l->o, t->out, (int[]){ n, m->d, m->d });
 	lp_nn_add(t->x, t->norm, (size_t)n * (size_t)m->d);
 }
 
@@ -272,11 +278,11 @@ static void feed(struct talk *t, int layer, int n)
 	size_t count = (size_t)n * (size_t)m->feed;
 
 	normalise(t->norm, t->x, l->before_feed, m, n);
-	multiply(t->gate, l->gate, t->norm, (int[]){ n, m->feed, m->d });
-	multiply(t->up, l->up, t->norm, (int[]){ n, m->feed, m->d });
+	multiply(t->gate, m, l->gate, t->norm, (int[]){ n, m->feed, m->d });
+	multiply(t->up, m, l->up, t->norm, (int[]){ n, m->feed, m->d });
 	for (size_t i = 0; i < count; i++)
 		t->gate[i] = t->gate[i] / (1.0f + expf(-t->gate[i])) * t->up[i];
-	multiply(t->norm, l->down, t->gate, (int[]){ n, m->d, m->feed });
+	multiply(t->norm, m, l->down, t->gate, (int[]){ n, m->d, m->feed });
 	lp_nn_add(t->x, t->norm, (size_t)n * (size_t)m->d);
 }
 
@@ -285,7 +291,7 @@ static void forward(struct talk *t, int first, int n, bool tell)
 {
 	const struct lp_smollm *m = t->m;
 	struct lp_quant_product words = { .kind = LP_Q8_0, .w = m->words, .x = t->norm, .out = t->logits, .n = 1, .m = m->n_words,
-					  .k = m->d };
+					  .k = m->d, .crew = m->crew };
 
 	for (int i = 0; i < n; i++)
 		lp_nn_quant_row(t->x + (size_t)i * (size_t)m->d, &words, t->tokens[first + i]);

@@ -8,6 +8,7 @@
 #include <lpd/base/scope.h>
 #include <lpd/base/str.h>
 
+#include "crew.h"
 #include "stop.h"
 
 struct lp_smollm;
@@ -16,6 +17,8 @@ struct lp_smollm;
 
 /* file: must live as long as the model.  LP_CONFIG in words. */
 enum lp_code lp_smollm_open(struct lp_scope *scope, struct lp_smollm **out, struct lp_span file, struct lp_err *e) LP_MUST_USE;
+/* Let these help from now on; before it is used. */
+void lp_smollm_share(struct lp_smollm *model, struct lp_crew *crew);
 
 struct lp_said {
 	const char *role;		/* system, user, assistant */

@@ -25,6 +25,7 @@
 struct lp_studio {
 	struct lp_scope *scope;
 	const char *folder;
+	struct lp_crew *crew;
 	struct lp_flow *flow;
 	struct lp_onnx *onnx;			/* NULL: not there */
 	char engine[40];
@@ -73,10 +74,12 @@ static void open_engine(struct lp_studio *s)
 			code = lp_fail(&e, LP_UNAVAILABLE, "onnxruntime is not fetched: lpd models fetch");
 		break;
 	}
-	if (code == LP_OK)
+	if (code == LP_OK) {
 		snprintf(s->engine, sizeof s->engine, "onnxruntime %s", lp_onnx_version(s->onnx));
-	else
+		lp_onnx_share(s->onnx, s->crew);
+	} else {
 		lp_span_copy(s->no_engine, sizeof s->no_engine, lp_span(e.words));
+	}
 }
 
 /* ---- what is offered: one function for each pipeline ---- */
@@ -190,7 +193,9 @@ static void offer_ears(struct lp_studio *s, struct lp_offer *offer)
 	if (code == LP_OK)
 		code = lp_whisper_open(s->scope, &offer->whisper, model, words, &e);
 	offer->ready = code == LP_OK;
-	if (!offer->ready)
+	if (offer->ready)
+		lp_whisper_share(offer->whisper, s->crew);
+	else
 		offer->why = lp_strdup(s->scope, lp_span(e.words));
 	lp_scope_close(&tmp);
 }
@@ -205,7 +210,9 @@ static void offer_mind(struct lp_studio *s, struct lp_offer *offer)
 	if (code == LP_OK)
 		code = lp_smollm_open(s->scope, &offer->smollm, model, &e);
 	offer->ready = code == LP_OK;
-	if (!offer->ready)
+	if (offer->ready)
+		lp_smollm_share(offer->smollm, s->crew);
+	else
 		offer->why = lp_strdup(s->scope, lp_span(e.words));
 }
 
@@ -245,7 +252,8 @@ static void open_style(struct lp_studio *s)
 		lp_span_copy(s->no_style, sizeof s->no_style, lp_span(e.words));
 }
 
-enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder, struct lp_err *e)
+enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder, struct lp_crew *crew,
+			    struct lp_err *e)
 {
 	struct lp_studio *s = lp_new(scope, struct lp_studio);
 	int n;
@@ -257,6 +265,7 @@ enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, cons
 		return code;
 	s->scope = scope;
 	s->folder = lp_strdup(scope, lp_span(folder));
+	s->crew = crew;
 	open_engine(s);
 	open_style(s);
 	if (lp_reader_open(scope, &s->reader, lp_catalog_find(LP_SPAN("builtin/tesseract-eng"))->library, NULL) != LP_OK)

@@ -7,6 +7,7 @@
 #define LPD_RUNNER_STUDIO_H
 
 #include "catalog.h"
+#include "crew.h"
 #include "image.h"
 #include "stop.h"
 
@@ -16,9 +17,9 @@
 
 struct lp_studio;
 
-/* LP_CONFIG only when the built-in model itself cannot be used. */
+/* crew: who may help with the networks; NULL: nobody.  LP_CONFIG only when the built-in model itself cannot be used. */
 enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, const char *folder,
-			    struct lp_err *e) LP_MUST_USE;
+			    struct lp_crew *crew, struct lp_err *e) LP_MUST_USE;
 
 /* A model of the catalogue. */
 struct lp_offer {

@@ -181,6 +181,11 @@ enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, st
 	return code;
 }
 
+void lp_whisper_share(struct lp_whisper *whisper, struct lp_crew *crew)
+{
+	whisper->crew = crew;
+}
+
 /* ---- writing down half a minute ---- */
 
 struct writing {

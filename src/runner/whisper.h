@@ -8,6 +8,7 @@
 #include <lpd/base/buf.h>
 #include <lpd/base/err.h>
 
+#include "crew.h"
 #include "stop.h"
 #include "wav.h"
 
@@ -16,6 +17,8 @@ struct lp_whisper;
 /* model: borrowed until it returns; words: one token a line.  LP_CONFIG in words. */
 enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, struct lp_span model, struct lp_span words,
 			     struct lp_err *e) LP_MUST_USE;
+/* Let these help from now on; before it is used. */
+void lp_whisper_share(struct lp_whisper *whisper, struct lp_crew *crew);
 
 struct lp_heard {
 	double from, to;		/* seconds */

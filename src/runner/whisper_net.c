@@ -12,9 +12,10 @@
 #define KEYS_ROOM 1504		/* WHISPER_PLACES, up to a multiple of eight */
 #define SLICE 100		/* places whose attention is worked out at once */
 
-static void apply(float *out, const struct linear *l, const float *x, const int nmk[3])
+static void apply(float *out, const struct lp_whisper *w, const struct linear *l, const float *x, const int nmk[3])
 {
-	lp_nn_product(&(struct lp_product){ .a = x, .w = l->w, .bias = l->b, .out = out, .n = nmk[0], .m = nmk[1], .k = nmk[2] });
+	lp_nn_product(&(struct lp_product){ .a = x, .w = l->w, .bias = l->b, .out = out, .n = nmk[0], .m = nmk[1], .k = nmk[2],
+					    .crew = w->crew });
 }
 
 static void normalise(float *to, const float *x, const struct normal *n, const int rows_d[2])
@@ -50,11 +51,11 @@ static void begin(float *x, struct lp_scope *tmp, const struct lp_whisper *w, co
 	float *again = lp_new_array(tmp, float, WHISPER_PLACES * d * 3);
 
 	taps(seen, mel, LP_MEL_FRAMES, LP_MEL_BANDS, 1);
-	apply(first, &w->conv1, seen, (int[]){ LP_MEL_FRAMES, w->d, LP_MEL_BANDS * 3 });
-	lp_nn_gelu(first, LP_MEL_FRAMES * d);
+	apply(first, w, &w->conv1, seen, (int[]){ LP_MEL_FRAMES, w->d, LP_MEL_BANDS * 3 });
+	lp_nn_gelu(w->crew, first, LP_MEL_FRAMES * d);
 	taps(again, first, LP_MEL_FRAMES, w->d, 2);
-	apply(x, &w->conv2, again, (int[]){ WHISPER_PLACES, w->d, w->d * 3 });
-	lp_nn_gelu(x, WHISPER_PLACES * d);
+	apply(x, w, &w->conv2, again, (int[]){ WHISPER_PLACES, w->d, w->d * 3 });
+	lp_nn_gelu(w->crew, x, WHISPER_PLACES * d);
 	lp_nn_add(x, w->encoder_places, WHISPER_PLACES * d);
 }
 
@@ -76,18 +77,26 @@ static void split(struct heads *h, const float *qkv, int d, int head)
 	}
 }
 
+static void soften(void *self, int first, int end)
+{
+	float *scores = self;
+
+	for (int i = first; i < end; i++)
+		lp_nn_softmax(scores + (size_t)i * KEYS_ROOM, WHISPER_PLACES);
+}
+
 static void attend(float *out, struct heads *h, const float *qkv, const struct lp_whisper *w)
 {
 	for (int head = 0; head < w->heads; head++) {
 		split(h, qkv, w->d, head);
 		for (int first = 0; first < WHISPER_PLACES; first += SLICE) {
 			lp_nn_product(&(struct lp_product){ .a = h->q + first * WHISPER_HEAD, .w = h->k, .out = h->scores, .n = SLICE,
-							    .m = WHISPER_PLACES, .k = WHISPER_HEAD, .out_pitch = KEYS_ROOM });
-			for (int i = 0; i < SLICE; i++)
-				lp_nn_softmax(h->scores + (size_t)i * KEYS_ROOM, WHISPER_PLACES);
+							    .m = WHISPER_PLACES, .k = WHISPER_HEAD, .out_pitch = KEYS_ROOM, .crew = w->crew });
+			lp_crew_run(w->crew, &(struct lp_loop_of){ soften, h->scores, SLICE, 10 });
 			lp_nn_product(&(struct lp_product){ .a = h->scores, .w = h->v,
 							    .out = out + (size_t)first * (size_t)w->d + (size_t)(head * WHISPER_HEAD), .n = SLICE,
-							    .m = WHISPER_HEAD, .k = KEYS_ROOM, .out_pitch = w->d });
+							    .m = WHISPER_HEAD, .k = KEYS_ROOM, .out_pitch = w->d,
+							    .crew = w->crew });
 		}
 	}
 }
@@ -108,14 +117,14 @@ bool whisper_encode(float *x, const struct lp_whisper *w, const float *mel, cons
 		const struct block *b = &w->encoder[l];
 
 		normalise(norm, x, &b->before_self, rows_d);
-		apply(wide, &b->qkv, norm, (int[]){ WHISPER_PLACES, 3 * w->d, w->d });
+		apply(wide, w, &b->qkv, norm, (int[]){ WHISPER_PLACES, 3 * w->d, w->d });
 		attend(out, &h, wide, w);
-		apply(norm, &b->self_out, out, (int[]){ WHISPER_PLACES, w->d, w->d });
+		apply(norm, w, &b->self_out, out, (int[]){ WHISPER_PLACES, w->d, w->d });
 		lp_nn_add(x, norm, n);
 		normalise(norm, x, &b->before_feed, rows_d);
-		apply(wide, &b->up, norm, (int[]){ WHISPER_PLACES, 4 * w->d, w->d });
-		lp_nn_gelu(wide, 4 * n);
-		apply(norm, &b->down, wide, (int[]){ WHISPER_PLACES, w->d, 4 * w->d });
+		apply(wide, w, &b->up, norm, (int[]){ WHISPER_PLACES, 4 * w->d, w->d });
+		lp_nn_gelu(w->crew, wide, 4 * n);
+		apply(norm, w, &b->down, wide, (int[]){ WHISPER_PLACES, w->d, 4 * w->d });
 		lp_nn_add(x, norm, n);
 	}
 	normalise(x, x, &w->encoder_end, rows_d);
@@ -142,7 +151,7 @@ struct whisper_memory *whisper_memory_new(struct lp_scope *scope, const struct l
 void whisper_remember(struct whisper_memory *m, const struct lp_whisper *w, const float *encoded)
 {
 	for (int l = 0; l < w->n_decoder; l++)
-		apply(m->cross[l], &w->decoder[l].cross_kv, encoded, (int[]){ WHISPER_PLACES, 2 * w->d, w->d });
+		apply(m->cross[l], w, &w->decoder[l].cross_kv, encoded, (int[]){ WHISPER_PLACES, 2 * w->d, w->d });
 }
 
 struct glance {
@@ -192,22 +201,23 @@ void whisper_step(struct whisper_memory *m, const struct lp_whisper *w, int toke
 		const struct block *b = &w->decoder[l];
 
 		normalise(norm, x, &b->before_self, one);
-		apply(wide, &b->qkv, norm, (int[]){ 1, 3 * w->d, w->d });
+		apply(wide, w, &b->qkv, norm, (int[]){ 1, 3 * w->d, w->d });
 		memcpy(m->self[l] + (size_t)place * 2 * d, wide + d, 2 * d * sizeof(float));
 		look(out, &(struct glance){ wide, m->self[l], place + 1, scores }, w);
-		apply(norm, &b->self_out, out, (int[]){ 1, w->d, w->d });
+		apply(norm, w, &b->self_out, out, (int[]){ 1, w->d, w->d });
 		lp_nn_add(x, norm, d);
 		normalise(norm, x, &b->before_cross, one);
-		apply(wide, &b->cross_q, norm, (int[]){ 1, w->d, w->d });
+		apply(wide, w, &b->cross_q, norm, (int[]){ 1, w->d, w->d });
 		look(out, &(struct glance){ wide, m->cross[l], WHISPER_PLACES, scores }, w);
-		apply(norm, &b->cross_out, out, (int[]){ 1, w->d, w->d });
+		apply(norm, w, &b->cross_out, out, (int[]){ 1, w->d, w->d });
 		lp_nn_add(x, norm, d);
 		normalise(norm, x, &b->before_feed, one);
-		apply(wide, &b->up, norm, (int[]){ 1, 4 * w->d, w->d });
-		lp_nn_gelu(wide, 4 * d);
-		apply(norm, &b->down, wide, (int[]){ 1, w->d, 4 * w->d });
+		apply(wide, w, &b->up, norm, (int[]){ 1, 4 * w->d, w->d });
+		lp_nn_gelu(w->crew, wide, 4 * d);
+		apply(norm, w, &b->down, wide, (int[]){ 1, w->d, 4 * w->d });
 		lp_nn_add(x, norm, d);
 	}
 	normalise(x, x, &w->decoder_end, one);
-	lp_nn_product(&(struct lp_product){ .a = x, .w = w->words, .out = m->logits, .n = 1, .m = w->n_words, .k = w->d });
+	lp_nn_product(&(struct lp_product){ .a = x, .w = w->words, .out = m->logits, .n = 1, .m = w->n_words, .k = w->d,
+					    .crew = w->crew });
 }

@@ -2,6 +2,7 @@
 #ifndef LPD_RUNNER_WHISPER_PRIV_H
 #define LPD_RUNNER_WHISPER_PRIV_H
 
+#include "crew.h"
 #include "whisper.h"
 
 #define WHISPER_LAYERS 12
@@ -31,6 +32,7 @@ struct lp_whisper {
 	struct lp_span *text;			/* of each token, as bytes */
 	unsigned char *special;			/* a token that is no text, or noise */
 	int start, end, no_times, no_speech, first_time;
+	struct lp_crew *crew;			/* who may help; NULL: nobody */
 };
 
 /* What the decoder remembers of one half minute. */

@@ -58,11 +58,11 @@ run_tests() {
 	return $rc
 }
 
-# Thread sanitizer: the programs into which the linker took the thread pool.
+# Thread sanitizer: the programs into which the linker took the thread pool or the runner's crew.
 uses_pool() {
 	local program
 	for program in build/tsan/tests/unit_*; do	# simulations have no threads
-		[ -x "$program" ] && nm "$program" | grep -E ' T lp_pool_' >/dev/null && printf '%s|' "${program##*/}"
+		[ -x "$program" ] && nm "$program" | grep -E ' T lp_(pool|crew)_' >/dev/null && printf '%s|' "${program##*/}"
 	done
 }
 

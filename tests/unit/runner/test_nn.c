@@ -102,6 +102,65 @@ static void products_of_blocks_agree_with_their_rows(void **state)
 	}
 }
 
+/* Sizes above the one from which helpers are called, by rows of a and by rows of w, with rows left over. */
+static void products_shared_out_are_the_same_to_the_bit(void **state)
+{
+	static const int sizes[][3] = { { 257, 101, 240 }, { 1, 5003, 640 }, { 5, 3001, 384 } };
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_crew *crew = lp_crew_open(scope, 4);
+
+	(void)state;
+	for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+		int n = sizes[s][0], m = sizes[s][1], k = sizes[s][2];
+		size_t bytes = (size_t)(n * m) * sizeof(float);
+		float *a = numbers((size_t)(n * k)), *w = numbers((size_t)(m * k)), *alone = malloc(bytes), *shared = malloc(bytes);
+		struct lp_product p = { .a = a, .w = w, .out = alone, .n = n, .m = m, .k = k };
+
+		lp_nn_product(&p);
+		p.out = shared;
+		p.crew = crew;
+		for (int i = 0; i < 5; i++) {
+			memset(shared, 0xff, bytes);
+			lp_nn_product(&p);
+			assert_memory_equal(alone, shared, bytes);
+		}
+		lp_nn_gelu(NULL, alone, (size_t)(n * m));
+		lp_nn_gelu(crew, shared, (size_t)(n * m));
+		assert_memory_equal(alone, shared, bytes);
+		free(a);
+		free(w);
+		free(alone);
+		free(shared);
+	}
+	lp_scope_close(&scope);
+}
+
+static void products_of_blocks_shared_out_are_the_same_to_the_bit(void **state)
+{
+	enum { K = 640, M = 4001, N = 11 };
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_crew *crew = lp_crew_open(scope, 3);
+
+	(void)state;
+	for (int kind = LP_Q4_1; kind <= LP_Q8_0; kind++) {
+		uint8_t *w = malloc(M * K / 32 * LP_Q8_0_BYTES);
+		float *x = numbers(N * K), *alone = malloc(N * M * sizeof *alone), *shared = malloc(N * M * sizeof *shared);
+		struct lp_quant_product p = { .kind = (enum lp_quant)kind, .w = w, .x = x, .out = alone, .n = N, .m = M, .k = K };
+
+		fill_blocks(w, p.kind, M * K / 32);
+		lp_nn_quant_product(&p);
+		p.out = shared;
+		p.crew = crew;
+		lp_nn_quant_product(&p);
+		assert_memory_equal(alone, shared, N * M * sizeof *alone);
+		free(w);
+		free(x);
+		free(alone);
+		free(shared);
+	}
+	lp_scope_close(&scope);
+}
+
 static void halves_are_read(void **state)
 {
 	(void)state;
@@ -132,6 +191,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(products_are_sums_of_products),
 		cmocka_unit_test(products_of_blocks_agree_with_their_rows),
+		cmocka_unit_test(products_shared_out_are_the_same_to_the_bit),
+		cmocka_unit_test(products_of_blocks_shared_out_are_the_same_to_the_bit),
 		cmocka_unit_test(halves_are_read),
 		cmocka_unit_test(normalising_and_softmax_do_what_their_names_say),
 	};

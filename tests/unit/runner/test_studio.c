@@ -33,8 +33,8 @@ static int set_up(void **state)
 	struct lp_err e;
 
 	f->scope = lp_scope_open(NULL, "test");
-	assert_int_equal(lp_studio_open(f->scope, &f->bare, "/nonexistent/models", &e), LP_OK);
-	assert_int_equal(lp_studio_open(f->scope, &f->full, lp_models_folder(f->scope, NULL), &e), LP_OK);
+	assert_int_equal(lp_studio_open(f->scope, &f->bare, "/nonexistent/models", NULL, &e), LP_OK);
+	assert_int_equal(lp_studio_open(f->scope, &f->full, lp_models_folder(f->scope, NULL), NULL, &e), LP_OK);
 	int n = lp_studio_offers(f->full, &offers);
 
 	for (int i = 0; i < n; i++) {
@@ -205,6 +205,28 @@ static void a_picture_too_large_to_enlarge_is_refused(void **state)
 	assert_int_equal(lp_studio_upscale(f->scope, &made, &want, &e), LP_TOO_LARGE);
 }
 
+/* Networks whose steps several threads share, and the motif enlarged by one, against those of one thread. */
+static void a_picture_that_several_threads_painted_is_the_same_to_the_bit(void **state)
+{
+	struct fixture *f = *state;
+	struct lp_studio *shared;
+	struct lp_err e;
+
+	need_models(f);
+	assert_int_equal(lp_studio_open(f->scope, &shared, lp_models_folder(f->scope, NULL), lp_crew_open(f->scope, 3), &e), LP_OK);
+	struct lp_made a = sketch(f, f->full, "a fox in the forest, oil painting", 5);
+	struct lp_made b = sketch(f, shared, "a fox in the forest, oil painting", 5);
+
+	assert_memory_equal(a.picture->px, b.picture->px, 128 * 96 * 16);
+	struct lp_upscale_want want = { .model = lp_studio_find(f->full, LP_SPAN("builtin/span-x2")), .picture = a.picture };
+	struct lp_made c, d;
+
+	assert_int_equal(lp_studio_upscale(f->scope, &c, &want, &e), LP_OK);
+	want.model = lp_studio_find(shared, LP_SPAN("builtin/span-x2"));
+	assert_int_equal(lp_studio_upscale(f->scope, &d, &want, &e), LP_OK);
+	assert_memory_equal(c.picture->px, d.picture->px, 256 * 192 * 16);
+}
+
 static void the_networks_paint_and_enlarge_as_before(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_stopped_sketch_ends),
 		cmocka_unit_test(upscaling_gives_the_factor_with_and_without_models),
 		cmocka_unit_test(a_picture_too_large_to_enlarge_is_refused),
+		cmocka_unit_test(a_picture_that_several_threads_painted_is_the_same_to_the_bit),
 		cmocka_unit_test(the_networks_paint_and_enlarge_as_before),
 		cmocka_unit_test(tiles_meet_without_a_seam),
 	};
