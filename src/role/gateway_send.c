@@ -190,6 +190,15 @@ static void on_call(void *self)
 	lp_task_wake(&j->task);
 }
 
+/* Results that are media may stand in the answer; and by that header an orchestrator of ours knows one of its own, whom
+ * it charges for the tokens that it made. */
+static int n_headers(const struct lp_gateway_job *j)
+{
+	bool all = j->pipeline->result == LP_RESULT_MEDIA || (j->gw->purse && j->pipeline->result == LP_RESULT_EVENTS);
+
+	return all ? HEADERS : MEDIA;
+}
+
 /* SEND: the deadline of the job is the call's; an orchestrator may work in silence for long. */
 void lp_gateway_send(struct lp_gateway_job *j)
 {
@@ -199,7 +208,7 @@ void lp_gateway_send(struct lp_gateway_job *j)
 		.call = { .url = &j->url },
 		.headers = j->credentials,
 		.context = &j->context,
-		.n_headers = j->pipeline->result == LP_RESULT_MEDIA ? HEADERS : MEDIA,
+		.n_headers = n_headers(j),
 	};
 
 	j->call = lp_forward_start(j->attempt, j->gw->node->client, &want, on_call, j);
