@@ -1,12 +1,9 @@
 /* front/film - see the header. */
 #include <lpd/front/film.h>
 
+#include <lpd/base/assert.h>
 #include <lpd/base/json.h>
 #include <lpd/market/answer.h>
-
-#define FPS 6			/* and the sides of a request that says nothing: its row fills them in before */
-#define WIDTH 1024
-#define HEIGHT 576
 
 struct lp_film {
 	struct lp_film_want want;
@@ -78,11 +75,17 @@ static enum lp_code read_frames(struct lp_film *film)
 	return code;
 }
 
-static int number(const struct lp_request *request, const char *name, int absent)
+/* The default stands in the pipeline's row and nowhere else. */
+static int number(const struct lp_request *request, const char *name)
 {
 	const struct lp_value *value = lp_request_value(request, name);
+	int64_t preset = 0;
+	int row = lp_pipeline_param(request->pipeline, lp_span(name));
 
-	return value ? (int)value->i : absent;
+	if (value)
+		return (int)value->i;
+	lp_assert(row >= 0 && lp_span_i64(lp_span(request->pipeline->params[row].preset), &preset));
+	return (int)preset;
 }
 
 static void start_clip(struct lp_film *film)
@@ -91,9 +94,9 @@ static void start_clip(struct lp_film *film)
 	const struct lp_clip_video want = {
 		.frames = film->frames,
 		.n = lp_collect_count(film->want.collect),
-		.fps = number(request, "fps", FPS),
-		.width = number(request, "width", WIDTH),
-		.height = number(request, "height", HEIGHT),
+		.fps = number(request, "fps"),
+		.width = number(request, "width"),
+		.height = number(request, "height"),
 		.budget = lp_media_budget(film->want.media),
 	};
 

@@ -122,6 +122,22 @@ def boxes(mp4):
         mp4 = mp4[size:]
 
 
+def rate_of(video):
+    """Frames a second, of an mp4 with one track."""
+    mdhd, stts = video.index(b"mdhd"), video.index(b"stts")
+    assert video[mdhd + 4] == 0 and int.from_bytes(video[stts + 8:stts + 12], "big") == 1, "one length for all frames"
+    return int.from_bytes(video[mdhd + 16:mdhd + 20], "big") / int.from_bytes(video[stts + 16:stts + 20], "big")
+
+
+def a_video_has_the_rate_that_was_asked_for_or_else_the_runners(nodes, runner):
+    for fps, rate in ((None, 6), (b"7", 7), (b"24", 24)):
+        more = {} if fps is None else {"fps": fps}
+        status, _, answer = send_form(f"{nodes.url}/image-to-video", width=b"64", height=b"64", **more)
+        assert status == 200, (status, answer)
+        assert rate_of(ask(nodes.url + json.loads(answer)["images"][0]["url"])[2]) == rate, fps
+        assert b'"fps"\r\n\r\n%d\r\n' % rate in runner.jobs[-1]["body"], "the runner is told the same"
+
+
 def a_picture_becomes_a_video(nodes, runner):
     status, _, answer = send_form(f"{nodes.url}/image-to-video", width=b"256", height=b"144", fps=b"7", safety_check=b"false")
     assert status == 200, (status, answer)

@@ -1,4 +1,6 @@
 /* Many jobs: how many a second of real time, and that none of them leaves anything behind. */
+#include <malloc.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "sim.h"
@@ -120,9 +122,52 @@ static void too_many_jobs_are_refused_and_the_others_served(void **state)
 	sim_end(s);
 }
 
+static void ask_for_made_up_models(struct sim *s, int from, int to)
+{
+	struct sim_reply *r[200];
+	char json[80];
+
+	for (int i = from; i < to; i += 200) {
+		for (int k = 0; k < 200; k++) {
+			snprintf(json, sizeof(json), "{\"prompt\":\"a\",\"model_id\":\"made-up-%d\"}", i + k);
+			r[k] = sim_ask(s, "text-to-image", json);
+		}
+		sim_run_until_quiet(s);
+		for (int k = 0; k < 200; k++) {
+			assert_int_equal(r[k]->status, 503);
+			sim_hang_up(r[k]);
+		}
+	}
+}
+
+/* A name that nobody offers is nothing to remember, at either node. */
+static void a_hundred_thousand_made_up_models_leave_nothing(void **state)
+{
+	struct sim *s = sim_new(502);
+	struct sim_node *o, *g;
+	size_t gateway, orchestrator, heap;
+
+	(void)state;
+	s->sink.level = LP_UNUSUAL;
+	o = sim_orchestrator(s, "orch");
+	g = sim_gateway(s);
+	sim_run_for(s, LP_MIN);
+	ask_for_made_up_models(s, 0, 4000);
+	gateway = lp_scope_bytes(g->scope);
+	orchestrator = lp_scope_bytes(o->scope);
+	heap = mallinfo2().uordblks;
+	ask_for_made_up_models(s, 4000, 100000);
+	assert_in_range(lp_scope_bytes(g->scope), 0, gateway + 1024);
+	assert_in_range(lp_scope_bytes(o->scope), 0, orchestrator + 1024);
+	assert_in_range(mallinfo2().uordblks, 0, heap + (256 << 10));
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		sim_test(a_hundred_thousand_made_up_models_leave_nothing),
 		sim_test(ten_thousand_jobs_pass_and_leave_nothing),
 		sim_test(too_many_jobs_are_refused_and_the_others_served),
 	};

@@ -183,6 +183,30 @@ static void a_runner_that_starts_after_its_orchestrator_gets_the_job_that_waits(
 	sim_end(s);
 }
 
+/* Ten new answers, each with a new token and another number of free slots, while jobs use what the first one said
+ * (BUG-51): theirs stays as it was, and what is counted of them is. */
+static void answers_that_come_during_a_job_change_nothing_of_it(void **state)
+{
+	struct sim *s = sim_new(913);
+	struct sim_node *o = sim_orchestrator(s, "one", .capacity = 5);
+	struct sim_node *g = sim_gateway(s, .args = SIM_ARGS("-discoveryInterval", "1s"));
+	struct sim_reply *r[5];
+
+	(void)state;
+	o->runner->does = (struct sim_does){ .delay = 10 * LP_SEC, .picture = 300000 };
+	for (int i = 0; i < 5; i++) {
+		r[i] = sim_ask(s, "text-to-image", SIM_PICTURE);
+		sim_run_for(s, 1100 * LP_MSEC);
+	}
+	sim_run_until_quiet(s);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(r[i]->status, 200);
+	assert_int_equal(sim_jobs(o, LP_OK), 5);
+	assert_int_equal(sim_jobs(g, LP_OK), 5);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 /* It leaves the list while it works: the job ends well. */
 static void one_that_leaves_the_list_ends_its_job(void **state)
 {
@@ -355,6 +379,7 @@ int main(void)
 		sim_test(a_first_discovery_slower_than_the_time_for_retries_fails_no_job),
 		sim_test(a_gateway_that_started_before_its_orchestrator_waits_for_it),
 		sim_test(a_runner_that_starts_after_its_orchestrator_gets_the_job_that_waits),
+		sim_test(answers_that_come_during_a_job_change_nothing_of_it),
 		sim_test(one_that_leaves_the_list_ends_its_job),
 		sim_test(one_that_leaves_the_list_and_fails_is_not_asked_again),
 		sim_test(a_client_names_who_shall_work_and_who_not),

@@ -44,19 +44,23 @@ static enum lp_code ask(struct sim_node *o, const char *method, struct lp_span m
 	return lp_grpc_result(q->call, answer, e);
 }
 
-static struct lp_orch_info offer_of(struct sim_node *o)
+static struct lp_orch_info offer_to(struct sim_node *o, const struct lp_orch_request *request)
 {
-	struct lp_orch_request request = { 0 };
 	struct lp_buf message = { 0 };
 	struct lp_orch_info info;
 	struct lp_span answer;
 	struct lp_err e;
 
-	lp_orch_request_encode(&message, &request);
+	lp_orch_request_encode(&message, request);
 	assert_int_equal(ask(o, "GetOrchestrator", lp_buf_span(&message), &answer, &e), LP_OK);
 	lp_buf_clear(&message);
 	assert_int_equal(lp_orch_info_decode(o->s->app_scope, &info, answer, &e), LP_OK);
 	return info;
+}
+
+static struct lp_orch_info offer_of(struct sim_node *o)
+{
+	return offer_to(o, &(struct lp_orch_request){ 0 });
 }
 
 #define NOT_OFFERED (-1)
@@ -159,6 +163,58 @@ static void further_addresses_are_told_and_used(void **state)
 	assert_int_equal(sim_jobs(two, LP_OK), 3);
 	assert_int_equal(sim_jobs(three, LP_OK), 0);
 	assert_int_equal(sim_jobs(g, LP_OK), 3);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+/* The incumbent's limit of transcoding sessions stops its AI jobs too (A-49, BUG-48).  Ours transcodes nothing and
+ * has no such sessions; that their option is taken must not bound anything else. */
+static void the_limit_of_transcoding_sessions_bounds_no_job(void **state)
+{
+	struct sim *s = sim_new(806);
+	struct sim_node *o = sim_orchestrator(s, "orch", .capacity = 4, .args = SIM_ARGS("-maxSessions", "1"));
+	struct sim_reply *r[4];
+
+	(void)state;
+	sim_gateway(s);
+	o->runner->does.delay = 5 * LP_SEC;
+	assert_int_equal(told(o), 4);
+	for (int i = 0; i < 4; i++)
+		r[i] = sim_ask(s, "text-to-image", SIM_PICTURE);
+	sim_run_for(s, LP_SEC);
+	assert_int_equal(told(o), 0);
+	sim_run_until_quiet(s);
+	assert_int_equal(o->runner->most_jobs, 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(r[i]->status, 200);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
+/* ---- who asks ---- */
+
+/* The signature over an address is the same for ever and everywhere (BUG-22): whoever has seen one can show it.  So
+ * it proves nothing: each who shows it gets a session of its own, as each does who shows none, or a wrong one. */
+static void a_replayed_proof_of_address_brings_nothing_of_its_owners(void **state)
+{
+	static const char address[20] = "01234567890123456789", proof[65] = "a signature that was overheard";
+	static const struct lp_orch_request asks[] = {
+		{ .address = { address, 20 }, .sig = { proof, 65 } },
+		{ .address = { address, 20 }, .sig = { proof, 65 } },
+		{ .address = { address, 20 } },
+	};
+	struct sim *s = sim_new(807);
+	struct sim_node *o = sim_orchestrator(s, "orch");
+	struct lp_orch_info told_to[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		told_to[i] = offer_to(o, &asks[i]);
+	for (int i = 1; i < 3; i++) {
+		assert_int_equal(told_to[i].capabilities.n_caps, told_to[0].capabilities.n_caps);
+		for (int k = 0; k < i; k++)
+			assert_false(lp_span_eq(told_to[i].auth_token.session_id, told_to[k].auth_token.session_id));
+	}
 	sim_books_balance(s);
 	sim_end(s);
 }
@@ -303,6 +359,8 @@ int main(void)
 		sim_test(capacity_is_told_as_it_is_at_each_moment),
 		sim_test(a_node_that_takes_fewer_jobs_than_it_has_slots_tells_the_fewer),
 		sim_test(who_goes_down_offers_nothing),
+		sim_test(the_limit_of_transcoding_sessions_bounds_no_job),
+		sim_test(a_replayed_proof_of_address_brings_nothing_of_its_owners),
 		sim_test(further_addresses_are_told_and_used),
 		sim_test(a_ping_is_answered_without_a_signature),
 		sim_test(a_session_ends_for_who_has_its_token_and_for_nobody_else),

@@ -372,6 +372,25 @@ static void a_result_that_cannot_be_fetched_is_made_elsewhere(void **state)
 	sim_end(s);
 }
 
+/* Only silence ends a download: this one needs half a minute, which is nothing of it. */
+static void a_large_result_that_comes_slowly_and_steadily_arrives(void **state)
+{
+	struct sim *s = sim_new(333);
+	struct sim_node *o = sim_orchestrator(s, "orch");
+
+	(void)state;
+	sim_gateway(s);
+	o->runner->does.picture = 3 << 20;
+	sim_host_get(s->net, "orch")->bandwidth = 100000;
+	struct sim_reply *r = picture(s);
+
+	assert_int_equal(r->status, 200);
+	assert_in_range(r->done_at - r->asked_at, 25 * LP_SEC, LP_MIN);
+	assert_int_equal(o->runner->started, 1);
+	sim_books_balance(s);
+	sim_end(s);
+}
+
 /* ---- disks ---- */
 
 static void a_full_disk_refuses_an_upload_in_words(void **state)
@@ -438,6 +457,7 @@ int main(void)
 		sim_test(a_result_is_there_for_its_time_and_gone_after_it),
 		sim_test(a_full_media_budget_refuses_new_ones_and_drops_none),
 		sim_test(a_result_that_cannot_be_fetched_is_made_elsewhere),
+		sim_test(a_large_result_that_comes_slowly_and_steadily_arrives),
 		sim_test(a_full_disk_refuses_an_upload_in_words),
 		sim_test(a_disk_that_fills_at_any_moment_costs_one_job),
 	};

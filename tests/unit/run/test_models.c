@@ -1,10 +1,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include <lpd/base/time.h>
+#include <lpd/io/file.h>
 #include <lpd/run/models.h>
 
 static int setup(void **state)
@@ -119,6 +121,8 @@ static void mistakes_are_named(void **state)
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"optimization_flags\":{\"A\":1}}]", "only texts" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"url\":\"ftp://x\"}]", "\"url\"" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"vram\":\"much\"}]", "\"vram\" must be a size" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":\"0s\"}]", "\"deadline\" must be a time" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":\"-5s\"}]", "\"deadline\" must be a time" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":90}]", "\"deadline\" must be a text" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"deadline\":\"90\"}]", "\"deadline\" must be a time" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"replicas\":1e9}]", "\"replicas\" must be" },
@@ -178,6 +182,79 @@ static void unknown_keys_are_told(void **state)
 	assert_true(lp_span_is(unknown, "entry 1: colour"));
 }
 
+/* ---- what the document says (A-66) ---- */
+
+static struct lp_span file_part(void **state, const char *path, const char *from, const char *to)
+{
+	struct lp_span text;
+	struct lp_err e;
+	ptrdiff_t at;
+
+	if (lp_file_read(*state, &text, path, 1 << 20, &e) != LP_OK)
+		fail_msg("%s: %s", path, lp_err_words(&e));
+	at = lp_span_find(text, lp_span(from));
+	assert_true(at >= 0);
+	text = lp_span_skip(text, (size_t)at + strlen(from));
+	at = lp_span_find(text, lp_span(to));
+	assert_true(at >= 0);
+	return lp_span_of(text.at, (size_t)at);
+}
+
+/* What stands between marks, alternately outside and inside. */
+static int marked(struct lp_span text, char mark, struct lp_span *to, int cap)
+{
+	int n = 0;
+
+	lp_span_cut(&text, mark);
+	while (text.len && n < cap) {
+		to[n++] = lp_span_cut(&text, mark);
+		lp_span_cut(&text, mark);
+	}
+	return n;
+}
+
+static bool among(const struct lp_span *list, int n, struct lp_span what)
+{
+	for (int i = 0; i < n; i++)
+		if (lp_span_eq(list[i], what))
+			return true;
+	return false;
+}
+
+#define KEYS 40
+
+/* Keys in the first column of the table in docs/operating.md. */
+static int documented(void **state, struct lp_span *keys)
+{
+	struct lp_span rest = file_part(state, LP_SOURCE_DIR "/docs/operating.md", "### aiModels.json", "\nAn entry with");
+	int n = 0;
+
+	while (rest.len) {
+		struct lp_span line = lp_span_cut(&rest, '\n');
+
+		if (!lp_span_starts(line, "| `"))
+			continue;
+		line = lp_span_skip(line, 1);
+		n += marked(lp_span_cut(&line, '|'), '`', keys + n, KEYS - n);
+	}
+	return n;
+}
+
+static void the_document_names_the_keys_that_are_read_and_no_others(void **state)
+{
+	struct lp_span told[KEYS], known[KEYS];
+	int n_told = documented(state, told);
+	int n_known = marked(file_part(state, LP_SOURCE_DIR "/src/run/models.c", "known[] = {", "};"), '"', known, KEYS);
+
+	assert_true(n_told >= 10);
+	for (int i = 0; i < n_told; i++)
+		if (!among(known, n_known, told[i]))
+			fail_msg("docs/operating.md has a key that is not known: %.*s", LP_ARG(told[i]));
+	for (int i = 0; i < n_known; i++)
+		if (!among(told, n_told, known[i]))
+			fail_msg("docs/operating.md lacks the key %.*s", LP_ARG(known[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_mistake_is_named_with_its_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(our_additions_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(unknown_keys_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_document_names_the_keys_that_are_read_and_no_others, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

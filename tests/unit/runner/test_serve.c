@@ -314,6 +314,25 @@ static void a_picture_is_enlarged_and_what_is_none_is_refused(void **state)
 	lp_buf_clear(&png);
 }
 
+/* The gateway leaves this file to its runner, since runners read more kinds than we know. */
+static void what_is_no_picture_is_not_set_in_motion_and_is_the_clients_fault(void **state)
+{
+	static const char head[] = "POST /image-to-video HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b";
+	struct fixture *f = *state;
+	struct lp_buf png = { .len = 0 };
+	struct lp_span files[3] = { LP_SPAN("GIF89a"), LP_SPAN("a picture, honestly") };
+
+	lp_picture_write(&png, lp_image_new(f->scope, 20, 10));
+	files[2] = lp_span_of(png.mem + png.off, 40);
+	for (int i = 0; i < 3; i++) {
+		struct answer a = call(f, head, form(f, files[i], ""));
+
+		assert_in_range(a.status, 400, 499);
+		assert_non_null(json_object_get(a.json, "detail"));
+	}
+	lp_buf_clear(&png);
+}
+
 static void a_picture_is_painted_anew_and_keeps_its_size(void **state)
 {
 	struct fixture *f = *state;
@@ -543,6 +562,7 @@ int main(void)
 		TEST(health_says_which_models_are_stand_ins),
 		TEST(bad_requests_are_refused_as_ai_runner_does),
 		TEST(a_picture_is_enlarged_and_what_is_none_is_refused),
+		TEST(what_is_no_picture_is_not_set_in_motion_and_is_the_clients_fault),
 		TEST(a_picture_is_painted_anew_and_keeps_its_size),
 		TEST(speech_is_a_wave_file_or_says_what_is_missing),
 		TEST(what_is_not_fetched_says_how_to_fetch_it),
