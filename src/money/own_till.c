@@ -427,7 +427,8 @@ static void own_close(void *arg)
 	lp_sender_free(&own->sender);
 }
 
-enum lp_code lp_till_open(struct lp_scope *scope, struct lp_till **out, const struct lp_till_own *with, struct lp_err *e)
+enum lp_code lp_till_open(struct lp_scope *scope, struct lp_till **out, const struct lp_till_own *with,
+			  struct lp_err *e)
 {
 	struct own *own = lp_new(scope, struct own);
 

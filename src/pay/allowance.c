@@ -49,8 +49,8 @@ void lp_allowance_return(struct lp_allowance *b, int64_t now_seconds, struct lp_
 	}
 }
 
-bool lp_allowance_allows(struct lp_allowance *b, int64_t now_seconds, struct lp_amount more, struct lp_wei deposit,
-		      uint64_t multiplier)
+bool lp_allowance_allows(struct lp_allowance *b, int64_t now_seconds, struct lp_amount more,
+			 struct lp_wei deposit, uint64_t multiplier)
 {
 	struct lp_amount sum = lp_allowance_spent(b, now_seconds), limit;
 

@@ -567,8 +567,9 @@ static void log_line(struct lp_gateway_job *j)
 	lp_gateway_passed_over(j, &passed, "");
 	lp_gateway_job_paid_words(j, &paid);
 	lp_log_kv(log, LP_INFO, "job", "id", j->id, "request", j->request_id, "trace", j->context.trace, "span",
-		  j->context.span, "parent", j->context.parent, "pipeline", j->pipeline->name, "model", wanted, "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "",
-		  "why", words_for_log(j), "passed_over", lp_buf_text(&passed), "paid", lp_buf_text(&paid), "tries", tries, "ms", ms, "trail",
+		  j->context.span, "parent", j->context.parent, "pipeline", j->pipeline->name, "model", wanted,
+		  "code", lp_code_name(j->err.code), "orch", j->orch.len ? j->orch.at : "", "why", words_for_log(j),
+		  "passed_over", lp_buf_text(&passed), "paid", lp_buf_text(&paid), "tries", tries, "ms", ms, "trail",
 		  lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
 	lp_buf_clear(&passed);

@@ -330,9 +330,10 @@ void lp_gateway_job_terms_refused(struct lp_gateway_job *j)
  * are none of them, and an insufficient balance is another matter. */
 static bool is_before_credit(enum lp_code code)
 {
-	return code == LP_NO_CAPACITY || code == LP_TOKEN || code == LP_PEER_REFUSED || code == LP_INCOMPATIBLE || code == LP_PARAMS_EXPIRED ||
-	       code == LP_NONCE_SEEN || code == LP_BAD_TICKET || code == LP_TICKET_RECIPIENT ||
-	       code == LP_TICKET_SENDER || code == LP_TICKETS_FULL || code == LP_PRICE || code == LP_NO_FUNDS;
+	return code == LP_NO_CAPACITY || code == LP_TOKEN || code == LP_PEER_REFUSED || code == LP_INCOMPATIBLE ||
+	       code == LP_PARAMS_EXPIRED || code == LP_NONCE_SEEN || code == LP_BAD_TICKET ||
+	       code == LP_TICKET_RECIPIENT || code == LP_TICKET_SENDER || code == LP_TICKETS_FULL ||
+	       code == LP_PRICE || code == LP_NO_FUNDS;
 }
 
 /* It will not take tickets of this offer any more. */

@@ -23,7 +23,7 @@ void lp_allowance_add(struct lp_allowance *allowance, int64_t now_seconds, struc
 /* Nobody has got them. */
 void lp_allowance_return(struct lp_allowance *allowance, int64_t now_seconds, struct lp_amount value);
 /* True when so much more is within deposit / multiplier (0 counts as 1). */
-bool lp_allowance_allows(struct lp_allowance *allowance, int64_t now_seconds, struct lp_amount more, struct lp_wei deposit,
-		      uint64_t multiplier);
+bool lp_allowance_allows(struct lp_allowance *allowance, int64_t now_seconds, struct lp_amount more,
+			 struct lp_wei deposit, uint64_t multiplier);
 
 #endif
