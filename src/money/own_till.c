@@ -36,6 +36,7 @@ struct own {
 	struct lp_wei deposit;
 	int64_t news_at, swept_at;	/* mono: the chain last answered; what is old was last forgotten */
 	bool asked, known;		/* of our funds */
+	bool empty;			/* there are none, and that was said */
 	struct lp_err unknown;		/* why they are not, after they were asked for */
 	struct lp_list waiting;		/* parts, for the first news of them */
 	struct lp_map *offers;
@@ -272,10 +273,23 @@ static void on_funds(void *self)
 		begin_waiting(own);
 }
 
+static void say_empty(struct own *own, const struct lp_funds *funds)
+{
+	bool empty = lp_wei_is_zero(funds->deposit) || lp_wei_is_zero(funds->reserve);
+	char text[LP_ADDRESS_TEXT];
+
+	if (empty && !own->empty && own->with.log)
+		lp_log_kv(own->with.log, LP_UNUSUAL, "no job can be paid", "why",
+			  lp_wei_is_zero(funds->deposit) ? "the account has no deposit" : "the account has no reserve",
+			  "account", lp_address_write(text, own->with.rules.account), NULL);
+	own->empty = empty;
+}
+
 static void take_chain(struct own *own, const struct lp_bank_sender *we)
 {
 	const struct lp_chain_clock *clock = lp_bank_clock(own->with.bank);
 
+	say_empty(own, &we->is.funds);
 	own->known = true;
 	own->deposit = we->is.funds.deposit;
 	lp_sender_chain(own->sender, &(struct lp_sender_chain){

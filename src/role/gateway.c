@@ -369,8 +369,14 @@ static void gateway_status(struct lp_node *node, struct lp_buf *to)
 
 	lp_list_each(&gw->waiting, j, struct lp_gateway_job, waiting)
 		waiting++;
-	lp_buf_fmt(to, "{\"port\":%u,\"jobs\":%d,\"waiting\":%d,\"connections\":%d,\"orchestrators\":[",
+	lp_buf_fmt(to, "{\"port\":%u,\"jobs\":%d,\"waiting\":%d,\"connections\":%d,",
 		   lp_server_port(gw->server), gw->n_jobs, waiting, lp_server_connections(gw->server));
+	if (gw->purse) {
+		lp_buf_add_text(to, "\"pays\":");
+		lp_purse_status(gw->purse, to);
+		lp_buf_add_text(to, ",");
+	}
+	lp_buf_add_text(to, "\"orchestrators\":[");
 	while (lp_roster_next(gw->roster, &at, &orch)) {
 		if (at > 1)
 			lp_buf_add_text(to, ",");

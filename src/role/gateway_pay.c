@@ -121,14 +121,36 @@ static void on_known(void *self)
 	(void)self;
 }
 
+/* NULL: the chain has not said yet. */
+static const struct lp_bank_sender *funds_of(const struct lp_purse *purse)
+{
+	const struct lp_money *money = purse->gw->node->money;
+	const struct lp_bank_who who = { .sender = purse->address };
+	const struct lp_bank_sender *we =
+		money ? lp_bank_sender(purse->gw->scope, money->bank, &who, on_known, NULL) : NULL;
+
+	return we && !we->unknown ? we : NULL;
+}
+
+void lp_purse_status(const struct lp_purse *purse, struct lp_buf *json)
+{
+	const struct lp_bank_sender *we = funds_of(purse);
+	char text[LP_ADDRESS_TEXT], wei[LP_WEI_TEXT];
+
+	lp_buf_fmt(json, "{\"account\":\"%s\"", lp_address_write(text, purse->address));
+	if (we) {
+		lp_buf_fmt(json, ",\"deposit\":\"%s\"", lp_wei_write(wei, we->is.funds.deposit, LP_IN_WEI));
+		lp_buf_fmt(json, ",\"reserve\":\"%s\"", lp_wei_write(wei, we->is.funds.reserve, LP_IN_WEI));
+	}
+	lp_buf_add_char(json, '}');
+}
+
 void lp_purse_measure(const struct lp_purse *purse)
 {
 	const struct lp_node *node = purse->gw->node;
-	const struct lp_bank_who who = { .sender = purse->address };
-	const struct lp_bank_sender *we =
-		node->money ? lp_bank_sender(purse->gw->scope, node->money->bank, &who, on_known, NULL) : NULL;
+	const struct lp_bank_sender *we = funds_of(purse);
 
-	if (!we || we->unknown)
+	if (!we)
 		return;
 	lp_metric_number(node->metrics, LP_M_GATEWAY_DEPOSIT, LP_LABELS("bctr"), gwei(we->is.funds.deposit));
 	lp_metric_number(node->metrics, LP_M_GATEWAY_RESERVE, LP_LABELS("bctr"), gwei(we->is.funds.reserve));

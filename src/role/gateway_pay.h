@@ -34,6 +34,7 @@ struct lp_purse {
 enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e) LP_MUST_USE;
 enum lp_code lp_purse_check(struct lp_node *node, struct lp_err *e) LP_MUST_USE;
 void lp_purse_measure(const struct lp_purse *purse);
+void lp_purse_status(const struct lp_purse *purse, struct lp_buf *json);	/* adds an object; amounts in wei */
 double lp_amount_gwei(struct lp_amount amount);
 /* What goes into the segment of a job: our signature over its name (network-protocol 5.2); empty off-chain. */
 struct lp_span lp_purse_segment_sig(struct lp_scope *scope, const struct lp_purse *purse, struct lp_span manifest_id);

@@ -375,6 +375,7 @@ static void without_a_deposit_nothing_is_sent(void **state)
 	paying(w, NULL, NULL);
 	assert_int_equal(llm(w)->status, 503);
 	assert_has(asker_text(&w->asker), "insufficient_funds");
+	assert_logged(w, "\"no job can be paid\" why=\"the account has no deposit\"");
 	assert_int_equal(w->o.jobs, 0);
 }
 
@@ -549,6 +550,9 @@ static void metrics_say_what_was_sent_and_what_is_there(void **state)
 
 	paying(w, NULL, NULL);
 	good(w);
+	lp_role_gateway.status(w->node, &text);
+	assert_has(lp_buf_text(&text), ",\"deposit\":\"1000000000000\",\"reserve\":\"1000000000000\"}");
+	lp_buf_reset(&text);
 	lp_role_gateway.measure(w->node);
 	lp_metrics_write(w->node->metrics, &text);
 	assert_has(lp_buf_text(&text), "livepeer_tickets_sent{node_type=\"bctr\"} 2");
