@@ -399,6 +399,17 @@ static void correct(struct session *s, struct lp_amount value)
 	add(&s->books.credit, value);
 }
 
+/* Either the tickets came, and perhaps the fee was taken of them, or neither.  The least that there can be is counted:
+ * what the tickets leave when the fee was taken is given up, what they do not cover may be gone. */
+static void give_up(struct lp_sender_books *b, const struct lp_stake *stake)
+{
+	struct lp_amount rest = stake->value;
+
+	sub(&rest, stake->fee);
+	add(&b->spent, stake->fee);
+	add(rest.below ? &b->credit : &b->given_up, rest);
+}
+
 void lp_sender_settle(struct lp_sender *sender, struct lp_stake *stake, enum lp_paid how, struct lp_amount cost,
 		      int64_t now)
 {
@@ -428,9 +439,7 @@ void lp_sender_settle(struct lp_sender *sender, struct lp_stake *stake, enum lp_
 		add(&b->spent, cost);
 		break;
 	case LP_PAID_UNKNOWN:
-		add(&b->given_up, stake->value);
-		sub(&b->credit, stake->fee);
-		add(&b->spent, stake->fee);
+		give_up(b, stake);
 		break;
 	}
 	stake->session = NULL;

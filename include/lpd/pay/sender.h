@@ -93,7 +93,7 @@ enum lp_paid {
 	LP_PAID_SHORT,		/* "Insufficient balance": the tickets were credited, the rest of our books is wrong */
 	LP_PAID_FAILED,		/* credited, and the job failed: nothing was charged */
 	LP_PAID_DONE,		/* credited, and the job cost what is said */
-	LP_PAID_UNKNOWN		/* nobody knows: both the tickets and the fee are given up */
+	LP_PAID_UNKNOWN		/* nobody knows: the tickets and the fee count as gone, but not twice */
 };
 /* Once for each stake. */
 void lp_sender_settle(struct lp_sender *sender, struct lp_stake *stake, enum lp_paid how, struct lp_amount cost,

@@ -339,6 +339,27 @@ static void idle_sessions_are_forgotten_once_the_store_knows_them(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* Whatever became of it, so much is there at least: not the fee less than nothing, when tickets for it went along. */
+static void what_nobody_knows_costs_the_tickets_or_the_credit_and_not_both(void **state)
+{
+	struct fix *f = *state;
+	struct lp_stake stake;
+	struct lp_amount before;
+
+	assert_int_equal(take(f, 1, 1, 1), LP_OK);
+	assert_int_equal(pay(f, &stake, 2500, NULL), LP_OK);	/* three tickets */
+	settle(f, &stake, LP_PAID_UNKNOWN, 0);
+	assert_true(lp_amount_is_zero(books(f).credit));
+	assert_int_equal(lp_amount_cmp(books(f).spent, paid_wei(2500)), 0);
+	assert_int_equal(pay(f, &stake, 2500, NULL), LP_OK);
+	settle(f, &stake, LP_PAID_FAILED, 0);
+	before = books(f).credit;
+	assert_int_equal(pay(f, &stake, 1500, NULL), LP_OK);	/* of credit alone */
+	settle(f, &stake, LP_PAID_UNKNOWN, 0);
+	assert_true(lp_amount_sub(&before, before, paid_wei(1500)));
+	assert_int_equal(lp_amount_cmp(books(f).credit, before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +377,7 @@ int main(void)
 		T(offers_of_others_and_of_too_much_are_refused),
 		T(a_free_orchestrator_gets_no_tickets),
 		T(idle_sessions_are_forgotten_once_the_store_knows_them),
+		T(what_nobody_knows_costs_the_tickets_or_the_credit_and_not_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
