@@ -161,34 +161,24 @@ static bool push_bit(struct lp_u256 *a, bool bit)
 	return bit;
 }
 
-/* Bit by bit, as on paper: plain enough to be proved, and quick beside a signature. */
-bool lp_u512_div(struct lp_u256 *quotient, struct lp_u256 *rest, struct lp_u512 a, struct lp_u256 b)
+/* Bit by bit, as on paper, behind what the bits above have left: plain enough to be proved, and slow. */
+static void divide_bits(struct lp_u256 *whole, struct lp_u256 *left, struct lp_u256 low, struct lp_u256 by)
 {
-	struct lp_u256 high, left, whole = LP_U256_ZERO;
-
-	/* The quotient is below 2^256 exactly if the upper half is below the divisor; the upper half is
-	 * then what the first 256 steps would have left. */
-	memcpy(high.limb, a.limb + 4, sizeof high.limb);
-	if (lp_u256_cmp(high, b) >= 0)
-		return false;
-	left = high;
+	*whole = LP_U256_ZERO;
 	for (int bit = 255; bit >= 0; bit--) {
-		bool beyond = push_bit(&left, a.limb[bit / 64] >> (bit % 64) & 1);
-		bool fits = beyond || lp_u256_cmp(left, b) >= 0;
+		bool beyond = push_bit(left, low.limb[bit / 64] >> (bit % 64) & 1);
+		bool fits = beyond || lp_u256_cmp(*left, by) >= 0;
 
 		if (fits)
-			subtract(&left, left, b);
-		push_bit(&whole, fits);
+			subtract(left, *left, by);
+		push_bit(whole, fits);
 	}
-	*quotient = whole;
-	*rest = left;
-	return true;
 }
 
-/* By one limb, in place: the rest comes back. */
-static uint64_t divide_small(struct lp_u256 *a, uint64_t by)
+/* By one limb, in place, behind what the limbs above have left: the rest comes back. */
+static uint64_t divide_small(struct lp_u256 *a, uint64_t left, uint64_t by)
 {
-	unsigned __int128 rest = 0;
+	unsigned __int128 rest = left;
 
 	for (int i = 3; i >= 0; i--) {
 		rest = rest << 64 | a->limb[i];
@@ -196,6 +186,45 @@ static uint64_t divide_small(struct lp_u256 *a, uint64_t by)
 		rest %= by;
 	}
 	return (uint64_t)rest;
+}
+
+/* By 2^256 - 1, of which tickets are parts: left * 2^256 + low is left * (2^256 - 1) + left + low, and left is
+ * smaller than that. */
+static void divide_by_most(struct lp_u256 *whole, struct lp_u256 *left, struct lp_u256 low)
+{
+	struct lp_u256 missing, high = *left;
+	bool fits = lp_u256_sub(&missing, LP_U256_MAX, low);
+
+	*whole = high;
+	if (lp_u256_sub(left, high, missing))
+		fits = lp_u256_add(whole, high, lp_u256_of(1)) && fits;
+	else
+		fits = lp_u256_add(left, high, low) && fits;
+	lp_assert(fits);
+}
+
+bool lp_u512_div(struct lp_u256 *quotient, struct lp_u256 *rest, struct lp_u512 a, struct lp_u256 b)
+{
+	struct lp_u256 left, low, whole;
+	uint64_t small;
+
+	/* The quotient is below 2^256 exactly if the upper half is below the divisor; the upper half is
+	 * then what the first 256 steps would have left. */
+	memcpy(left.limb, a.limb + 4, sizeof left.limb);
+	memcpy(low.limb, a.limb, sizeof low.limb);
+	if (lp_u256_cmp(left, b) >= 0)
+		return false;
+	if (lp_u256_to_u64(&small, b)) {
+		left = lp_u256_of(divide_small(&low, left.limb[0], small));
+		whole = low;
+	} else if (lp_u256_cmp(b, LP_U256_MAX) == 0) {
+		divide_by_most(&whole, &left, low);
+	} else {
+		divide_bits(&whole, &left, low, b);
+	}
+	*quotient = whole;
+	*rest = left;
+	return true;
 }
 
 bool lp_u256_div(struct lp_u256 *quotient, struct lp_u256 *rest, struct lp_u256 a, struct lp_u256 b)
@@ -207,7 +236,7 @@ bool lp_u256_div(struct lp_u256 *quotient, struct lp_u256 *rest, struct lp_u256 
 		return false;
 	if (!lp_u256_to_u64(&small, b))
 		return lp_u512_div(quotient, rest, wide, b);
-	*rest = lp_u256_of(divide_small(&a, small));
+	*rest = lp_u256_of(divide_small(&a, 0, small));
 	*quotient = a;
 	return true;
 }
@@ -263,7 +292,7 @@ char *lp_u256_write(char to[LP_U256_TEXT], struct lp_u256 a)
 
 	/* From the low end, 19 digits of one division; the last group without its leading zeros. */
 	do {
-		uint64_t group = divide_small(&a, TEN_19);
+		uint64_t group = divide_small(&a, 0, TEN_19);
 
 		for (int i = 0; i < 19 && (group || !lp_u256_is_zero(a)); i++) {
 			digits[--at] = (char)('0' + group % 10);

@@ -144,11 +144,24 @@ void prove_product_with_the_largest(void)
 
 void prove_division_stays_in_bounds(void)
 {
-	struct lp_u512 a = { { nondet_u64(), nondet_u64(), nondet_u64(), nondet_u64(), nondet_u64(), nondet_u64(),
-			       nondet_u64(), nondet_u64() } };
-	struct lp_u256 quotient, rest;
+	struct lp_u256 left = nondet_u256(), whole;
 
-	(void)lp_u512_div(&quotient, &rest, a, nondet_u256());
+	divide_bits(&whole, &left, nondet_u256(), nondet_u256());
+}
+
+/* By 2^256 - 1, for all numbers: the rest is below it, and (2^256 - 1) * whole + rest is what was divided, since that is
+ * 2^256 * whole + rest - whole. */
+void prove_division_by_the_most(void)
+{
+	struct lp_u256 high = nondet_u256(), low = nondet_u256(), left = high, whole, one = lp_u256_of(1), less;
+
+	GIVEN(lp_u256_cmp(high, LP_U256_MAX) < 0);
+	divide_by_most(&whole, &left, low);
+	CLAIM(lp_u256_cmp(left, LP_U256_MAX) < 0);
+	/* Either nothing is borrowed below, and whole is the upper half; or 2^256 is, and it is one more. */
+	_Bool lent = subtract(&less, left, whole);
+	CLAIM(same(less, low));
+	CLAIM(!lent ? same(whole, high) : lp_u256_sub(&less, whole, one) && same(less, high));
 }
 
 /* Divisors one by one, so that the prover knows them: it is quick then. */

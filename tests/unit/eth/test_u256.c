@@ -83,6 +83,37 @@ static void what_is_added_comes_off_again(void **state)
 	}
 }
 
+/* The ways of dividing that are quicker than bit by bit: for each quotient and rest there are, the product comes apart. */
+static void quick_divisions_are_exact(void **state)
+{
+	(void)state;
+	struct lp_dice dice;
+
+	lp_dice_init(&dice, 9);
+	for (int i = 0; i < 3 * ROUNDS; i++) {
+		struct lp_u256 b = i % 3 == 0 ? LP_U256_MAX : lp_u256_of(lp_dice_next(&dice) >> (i % 64) | 1);
+		struct lp_u256 a = i % 7 == 0 ? LP_U256_MAX : any(&dice), left = any(&dice), quotient, rest, most;
+		bool whole = true;
+
+		/* a rest below b */
+		assert_true(lp_u256_sub(&most, b, lp_u256_of(1)));
+		if (lp_u256_cmp(left, b) >= 0)
+			left = i % 2 ? most : lp_u256_of(0);
+		struct lp_u512 n = lp_u256_mul_wide(a, b);
+		for (int limb = 0, carry = 0; limb < 8; limb++) {
+			unsigned __int128 sum = (unsigned __int128)n.limb[limb] + (limb < 4 ? left.limb[limb] : 0) +
+						(unsigned)carry;
+
+			n.limb[limb] = (uint64_t)sum;
+			carry = (int)(sum >> 64);
+			whole = limb < 7 || !carry;
+		}
+		assert_true(whole && lp_u512_div(&quotient, &rest, n, b));
+		assert_same(quotient, a);
+		assert_same(rest, left);
+	}
+}
+
 static void a_product_divides_into_its_factors(void **state)
 {
 	(void)state;
@@ -301,6 +332,7 @@ int main(void)
 		cmocka_unit_test(small_numbers_count_as_the_machine_does),
 		cmocka_unit_test(what_is_added_comes_off_again),
 		cmocka_unit_test(a_product_divides_into_its_factors),
+		cmocka_unit_test(quick_divisions_are_exact),
 		cmocka_unit_test(a_result_without_room_is_refused_and_nothing_is_touched),
 		cmocka_unit_test(rounding_up_differs_exactly_when_there_is_a_rest),
 		cmocka_unit_test(shifts_are_powers_of_two),
