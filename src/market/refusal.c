@@ -284,6 +284,13 @@ static int write_underpaid(const struct lp_err *e, struct lp_buf *text)
 	return write_fixed(e, "Insufficient balance", 400, text);
 }
 
+/* What a payment is refused for, in the words of network-protocol 5.4: 400 whatever it is. */
+static bool is_of_payment(enum lp_code code)
+{
+	return code == LP_BAD_TICKET || code == LP_TICKET_RECIPIENT || code == LP_TICKET_SENDER ||
+	       code == LP_TICKETS_FULL || code == LP_PRICE || code == LP_NO_FUNDS;
+}
+
 static int write_by_code(const struct lp_err *e, const char *pipeline, struct lp_buf *text)
 {
 	if (e->code == LP_NO_CAPACITY || e->code == LP_DRAINING)
@@ -296,6 +303,10 @@ static int write_by_code(const struct lp_err *e, const char *pipeline, struct lp
 		return write_fixed(e, "incompatible capabilities", 403, text);
 	if (e->code == LP_UNDERPAID)
 		return write_underpaid(e, text);
+	if (e->code == LP_UNPAID)
+		return write_fixed(e, "Insufficient balance", 400, text);
+	if (is_of_payment(e->code))
+		return write_words(e, 400, text);
 	if (e->code == LP_NO_ROOM)
 		return write_fixed(e, "Could not create storage to receive results", 500, text);
 	if (e->code == LP_BAD_REQUEST || e->code == LP_INVALID || e->code == LP_TOO_LARGE ||

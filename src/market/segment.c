@@ -8,7 +8,7 @@
 #include <lpd/base/assert.h>
 #include <lpd/base/hex.h>
 #include <lpd/base/random.h>
-#include <lpd/eth/keccak.h>
+#include <lpd/eth/signature.h>
 
 #include "wire.h"
 
@@ -93,6 +93,8 @@ enum lp_code lp_segment_decode(struct lp_scope *scope, struct lp_segment *segmen
 	if (from->duration < 0 || from->duration > MAX_DURATION)
 		return lp_fail(e, LP_FORBIDDEN, "invalid duration");
 	segment->manifest_id = lp_message_bytes(from->manifestid);
+	segment->seq = from->seq;
+	segment->hash = lp_message_bytes(from->hash);
 	segment->sig = lp_message_bytes(from->sig);
 	segment->duration = from->duration;
 	segment->has_capabilities = from->capabilities != NULL;
@@ -169,12 +171,49 @@ enum lp_code lp_token_check(const struct lp_auth_token *token, const uint8_t sec
 	return LP_OK;
 }
 
+void lp_segment_message(struct lp_buf *to, struct lp_span manifest_id)
+{
+	const uint8_t seq[32] = { 0 };
+	uint8_t hash[LP_KECCAK_LEN];
+
+	lp_keccak256(hash, "", 0);
+	lp_buf_add_span(to, manifest_id);
+	lp_buf_add(to, seq, sizeof seq);
+	lp_buf_add(to, hash, sizeof hash);
+}
+
+/* As the segment has them, whatever they are: an AI job has no profiles, which add nothing. */
+bool lp_segment_signer(struct lp_address *out, const struct lp_segment *segment)
+{
+	uint8_t seq[32] = { 0 };
+	struct lp_hash message, digest;
+	struct lp_keccak k;
+	struct lp_sig sig;
+
+	if (!lp_sig_of(&sig, segment->sig))
+		return false;
+	for (int i = 0; i < 8; i++)
+		seq[31 - i] = (uint8_t)((uint64_t)segment->seq >> (8 * i));
+	lp_keccak_init(&k);
+	lp_keccak_add(&k, segment->manifest_id.at, segment->manifest_id.len);
+	lp_keccak_add(&k, seq, sizeof seq);
+	lp_keccak_add(&k, segment->hash.at, segment->hash.len);
+	lp_keccak_end(&k, message.bytes);
+	digest = lp_sig_digest(&message);
+	return lp_sig_recover(out, &sig, &digest);
+}
+
 enum lp_code lp_segment_check(const struct lp_segment *segment,
 			      const struct lp_segment_judge *judge, struct lp_err *e)
 {
+	if (judge->sender &&
+	    (!judge->signer || !lp_address_eq(*judge->sender, *judge->signer)))
+		return lp_fail(e, LP_FORBIDDEN, "ErrSegSig");
 	/* Without capabilities nothing is asked for, which everyone can do. */
 	if (segment->has_capabilities &&
 	    lp_capabilities_check(&segment->capabilities, judge->own, NULL))
 		return lp_fail(e, LP_FORBIDDEN, "incompatible capabilities");
+	if (judge->sender)
+		return LP_OK;
 	return lp_token_check(&segment->auth_token, judge->secret, judge->now_seconds, e);
 }

@@ -30,6 +30,7 @@ struct lp_recipient {
 	struct lp_nonces *nonces;
 	struct lp_balances *balances;
 	struct lp_winners *winners;
+	struct lp_list waiting;		/* receipts, for winners to be safe */
 	struct lp_map *paid;		/* payments that were taken, by the hash of their bytes */
 	struct marks {
 		struct lp_map *rows;
@@ -52,6 +53,7 @@ struct ticket {
 };
 
 struct lp_receipt {
+	struct lp_link link;		/* while it waits */
 	struct lp_receive with;
 	struct lp_hash digest;
 	struct lp_params params;
@@ -83,6 +85,7 @@ struct lp_recipient *lp_recipient_new(const struct lp_recipient_setup *setup)
 	r->paid = lp_map_new();
 	r->offers.rows = lp_map_new();
 	r->payers.rows = lp_map_new();
+	lp_list_init(&r->waiting);
 	lp_list_init(&r->offers.list);
 	lp_list_init(&r->payers.list);
 	return r;
@@ -94,6 +97,13 @@ void lp_recipient_free(struct lp_recipient **recipient)
 
 	if (!r)
 		return;
+	/* Nobody will say that their winners are safe; the store's rows will, at the next start. */
+	lp_list_each(&r->waiting, receipt, struct lp_receipt, link) {
+		lp_link_out(&receipt->link);
+		receipt->waiting = 0;
+		if (receipt->orphan)
+			lp_mem_free(receipt);
+	}
 	lp_nonces_free(&r->nonces);
 	lp_balances_free(&r->balances);
 	lp_winners_free(&r->winners);
@@ -441,6 +451,7 @@ enum lp_code lp_recipient_apply(struct lp_recipient *r, struct lp_receipt *recei
 	bool fits = lp_amount_add(&r->books.waiting, r->books.waiting, receipt->worth);
 
 	lp_assert(fits);
+	lp_list_add(&r->waiting, &receipt->link);
 	return LP_OK;
 }
 
@@ -475,6 +486,7 @@ void lp_recipient_saved(struct lp_recipient *r, const struct lp_hash *ticket, en
 	receipt = owner;
 	if (--receipt->waiting)
 		return;
+	lp_link_out(&receipt->link);
 	bool fits = lp_amount_sub(&r->books.waiting, r->books.waiting, receipt->worth);
 
 	lp_assert(fits);

@@ -10,15 +10,13 @@
 #include <lpd/market/tender.h>
 #include <lpd/money/till.h>
 
+#include "charges.h"
+
 struct lp_account;
 struct lp_gateway;
 struct lp_gateway_job;
 struct lp_node;
 struct lp_orch;
-
-/* What an orchestrator says that charges for the tokens it made, and not for those that were asked for. */
-#define LP_CHARGES_HEADER "lp-charges"
-#define LP_CHARGES_TOKENS "tokens"
 
 struct lp_purse {
 	struct lp_gateway *gw;

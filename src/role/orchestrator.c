@@ -5,8 +5,8 @@
 #include <lpd/io/file.h>
 
 #include "address.h"
-#include "orchestrator_priv.h"
 #include "pair.h"
+#include "payee.h"
 #include "self_check.h"
 #include "store.h"
 
@@ -217,7 +217,7 @@ static enum lp_code open_role(struct lp_node *node, struct lp_err *e)
 	o->router = lp_router_open(node->scope);
 	if (lp_store_open(node, e) != LP_OK ||
 	    lp_store_secret(node, "auth-token", o->secret, e) != LP_OK || load_models(o, e) != LP_OK ||
-	    open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
+	    lp_payee_open(o, e) != LP_OK || open_runners(o, e) != LP_OK || check_clips(o, e) != LP_OK)
 		return e->code;
 	add_routes(o);
 	if (open_server(o, e) != LP_OK)
@@ -252,7 +252,7 @@ static enum lp_code check_role(struct lp_node *node, struct lp_buf *told, struct
 
 	o->node = node;
 	o->log = node->log;
-	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, e) != LP_OK ||
+	if (find_addresses(o, &listen, e) != LP_OK || load_models(o, e) != LP_OK || lp_payee_check(o, e) != LP_OK ||
 	    lp_pair_check(node, lp_option_text(options, LP_OPT_TLS_CERT), lp_option_text(options, LP_OPT_TLS_KEY),
 			  "-tlsCert and -tlsKey", e) != LP_OK)
 		return e->code;
@@ -308,6 +308,7 @@ static void reload(struct lp_node *node)
 
 	read_limits(o);
 	reload_models(o);
+	lp_payee_reload(o);
 	if (o->tls && lp_tls_server_reload(o->tls, &e) != LP_OK)
 		lp_log_kv(o->log, LP_UNUSUAL, "certificate not reloaded", "why", lp_err_words(&e), NULL);
 }
@@ -355,7 +356,12 @@ static void status(struct lp_node *node, struct lp_buf *json)
 			lp_buf_add_char(json, ',');
 		status_runner(json, lp_runners_at(o->runners, i));
 	}
-	lp_buf_add_text(json, "]}");
+	lp_buf_add_char(json, ']');
+	if (o->payee) {
+		lp_buf_add_text(json, ",\"money\":");
+		lp_payee_status(o->payee, json);
+	}
+	lp_buf_add_char(json, '}');
 }
 
 static void tell_slots(const struct lp_orchestrator *o, const struct lp_runner *r)
@@ -383,6 +389,8 @@ static void measure(struct lp_node *node)
 	lp_metric_zero(node->metrics, LP_M_AI_IDLE);
 	for (int i = 0; i < lp_runners_count(o->runners); i++)
 		tell_slots(o, lp_runners_at(o->runners, i));
+	if (o->payee)
+		lp_payee_measure(o->payee);
 	lp_metric_set(node->metrics, LP_M_VERSIONS, LP_LABELS("orch", "lpd " LPD_VERSION), 1);
 }
 

@@ -1,12 +1,13 @@
 /* The orchestrator's job, from a gateway's request to the runner's answer:
  *
- *  CHECK ─► INTAKE ─► WEIGH ─► ADMIT ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
- *    │        ⟲         ⟲        │       ⟲       ⟲        ▲          ⟲
- *    └────────┴─────────┴────────┴── any failure, gateway gone, deadline
+ *  CHECK ─► INTAKE ─► WEIGH ─► ADMIT ─► PAY ─► RUN ─► RELAY ─► SETTLE ─► REPLY ─► DONE
+ *    │        ⟲         ⟲        │      ⟲      ⟲       ⟲        ▲          ⟲
+ *    └────────┴─────────┴────────┴──────┴── any failure, gateway gone, deadline
  *
  * Checks and their order: network-protocol 5.3, but for one thing: whom we do not know is refused by the head of
- * his request, before a byte of its body is asked for (A-48).  What was taken (the slot, the runner's time) is
- * given back in SETTLE and nowhere else. */
+ * his request, before a byte of its body is asked for (A-48).  What was taken (the slot, the runner's time, a
+ * payer's credit) is given back or charged in SETTLE and nowhere else.  Off-chain nothing is paid, and PAY is passed
+ * over. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +21,9 @@
 #include <lpd/market/intake.h>
 #include <lpd/market/refusal.h>
 
+#include "charges.h"
 #include "job_context.h"
-#include "orchestrator_priv.h"
+#include "orchestrator_pay.h"
 
 #define FAILED_BODY_MAX (16 * 1024)
 #define MEDIA_MAX (INT64_C(1) << 30)	/* one result of a runner of ours */
@@ -36,6 +38,7 @@ struct job {
 	const struct lp_pipeline *pipeline;
 	struct lp_intake *intake;
 	struct lp_request *request;
+	struct lp_charge *charge;	/* NULL: off-chain */
 	struct lp_runner *runner;
 	struct lp_call *call;
 	struct lp_clip *measured;	/* WEIGH: how long the recording plays */
@@ -47,16 +50,19 @@ struct job {
 	struct lp_buf words;		/* a runner's error body */
 	struct lp_err err;
 	struct lp_trace_context context;
+	uint64_t tokens;		/* of the answer; 0: not told */
+	bool begun;			/* its first bytes are on their way to the gateway */
 	int64_t began, ran;		/* mono, when the runner was asked; how long it had the job */
 	char id[9];
 };
 
-enum { CHECK, INTAKE, WEIGH, ADMIT, RUN, RELAY, SETTLE, REPLY, DONE };
+enum { CHECK, INTAKE, WEIGH, ADMIT, PAY, RUN, RELAY, SETTLE, REPLY, DONE };
 
 static int check(void *self);
 static int intake(void *self);
 static int weigh(void *self);
 static int admit(void *self);
+static int pay(void *self);
 static int run(void *self);
 static int relay(void *self);
 static int settle(void *self);
@@ -66,7 +72,8 @@ static const struct lp_state states[] = {
 	[CHECK] = { "check", check, LP_TO(INTAKE) | LP_TO(SETTLE) },
 	[INTAKE] = { "intake", intake, LP_TO(INTAKE) | LP_TO(WEIGH) | LP_TO(SETTLE) },
 	[WEIGH] = { "weigh", weigh, LP_TO(WEIGH) | LP_TO(ADMIT) | LP_TO(SETTLE) },
-	[ADMIT] = { "admit", admit, LP_TO(RUN) | LP_TO(SETTLE) },
+	[ADMIT] = { "admit", admit, LP_TO(PAY) | LP_TO(RUN) | LP_TO(SETTLE) },
+	[PAY] = { "pay", pay, LP_TO(PAY) | LP_TO(RUN) | LP_TO(SETTLE) },
 	[RUN] = { "run", run, LP_TO(RUN) | LP_TO(RELAY) | LP_TO(SETTLE) },
 	[RELAY] = { "relay", relay, LP_TO(RELAY) | LP_TO(SETTLE) },
 	[SETTLE] = { "settle", settle, LP_TO(REPLY) },
@@ -90,7 +97,10 @@ static int check(void *self)
 {
 	struct job *job = self;
 
-	return lp_orchestrator_check(job->o, job->ex, &job->err) == LP_OK ? INTAKE : SETTLE;
+	if (job->o->payee)
+		job->charge = lp_charge_open(job->scope, &(struct lp_charge_want){ job->o->payee, job->pipeline,
+										     job->id, wake, job });
+	return lp_orchestrator_check(job->o, job->ex, job->charge, &job->err) == LP_OK ? INTAKE : SETTLE;
 }
 
 /* ---- INTAKE: the whole request ---- */
@@ -170,11 +180,30 @@ static int admit(void *self)
 		lp_fail(&job->err, LP_NO_CAPACITY, "this orchestrator is going down");
 		return SETTLE;
 	}
+	if (job->charge && lp_charge_fits(job->charge, job->request, &job->err) != LP_OK)
+		return SETTLE;
 	job->lease = lp_scope_open(job->scope, "lease");
 	job->runner = lp_runners_take(job->lease, job->o->runners, job->pipeline, job->request->model, &job->err);
 	if (!job->runner)
 		return SETTLE;
 	keep_deadline(job);
+	return job->charge ? PAY : RUN;
+}
+
+/* ---- PAY: the slot is ours; now the payment is taken, and what the job may cost is held ---- */
+
+static int pay(void *self)
+{
+	struct job *job = self;
+
+	switch (lp_charge_take(job->charge, &job->err)) {
+	case LP_CHARGING_WAITS:
+		return LP_AWAIT(PAY);
+	case LP_CHARGING_FAILED:
+		return SETTLE;
+	case LP_CHARGING_DONE:
+		break;
+	}
 	return RUN;
 }
 
@@ -273,12 +302,28 @@ static int relay_media(struct job *job)
 	return job->err.code == LP_OK && job->pipeline->frames ? make_film(job) : SETTLE;
 }
 
+/* A gateway of another make takes what was asked for to be charged, so that is what it is charged. */
+static bool is_by_tokens(const struct job *job)
+{
+	return job->charge && job->pipeline->result == LP_RESULT_EVENTS &&
+	       lp_exchange_header(job->ex, LP_INLINE_HEADER).len;
+}
+
+static const struct lp_header by_tokens = { LP_SPAN(LP_CHARGES_HEADER), LP_SPAN(LP_CHARGES_TOKENS), false };
+
 static int relay_events(struct job *job)
 {
+	enum lp_stream_state state;
+
 	if (!job->stream)
 		job->stream = lp_stream_open(job->out, &(struct lp_stream_want){ .call = job->call, .ex = job->ex,
+					     .headers = &by_tokens, .n_headers = is_by_tokens(job),
 					     .budget = lp_media_budget(job->o->node->media) });
-	switch (lp_stream_pump(job->stream, &job->err)) {
+	state = lp_stream_pump(job->stream, &job->err);
+	job->begun = lp_reply_started(job->ex);
+	if (is_by_tokens(job))
+		job->tokens = lp_stream_tokens(job->stream);
+	switch (state) {
 	case LP_STREAM_MORE:
 		return LP_AWAIT(RELAY);
 	case LP_STREAM_FAILED:
@@ -292,9 +337,16 @@ static int relay_events(struct job *job)
 
 static int relay_json(struct job *job)
 {
+	enum lp_relay_state state;
+
 	if (!job->relay)
-		job->relay = lp_relay_open(job->out, &(struct lp_relay_want){ .call = job->call, .ex = job->ex });
-	switch (lp_relay_pump(job->relay, &job->err)) {
+		job->relay = lp_relay_open(job->out, &(struct lp_relay_want){ .call = job->call, .ex = job->ex,
+					   .headers = &by_tokens, .n_headers = is_by_tokens(job) });
+	state = lp_relay_pump(job->relay, &job->err);
+	job->begun = lp_reply_started(job->ex);
+	if (is_by_tokens(job))
+		job->tokens = lp_relay_tokens(job->relay);
+	switch (state) {
 	case LP_RELAY_MORE:
 		return LP_AWAIT(RELAY);
 	case LP_RELAY_DONE:
@@ -325,7 +377,18 @@ static int relay(void *self)
 	return is_stream(job) ? relay_events(job) : relay_json(job);
 }
 
-/* ---- SETTLE: give back what was taken ---- */
+/* ---- SETTLE: give back what was taken, charge what was used ---- */
+
+/* Work that failed costs nothing.  But whoever leaves while its answer comes has had it: a stream that is cut short
+ * before its last event is not free. */
+static uint64_t used(const struct job *job)
+{
+	uint64_t all = job->request ? job->request->units : 0;
+
+	if (job->err.code != LP_OK)
+		return job->begun && job->err.code == LP_GONE ? all : 0;
+	return job->tokens && job->tokens < all ? job->tokens : all;
+}
 
 static int settle(void *self)
 {
@@ -335,6 +398,8 @@ static int settle(void *self)
 		lp_fail(&job->err, job->task.aborted, "%s", lp_code_words(job->task.aborted));
 	if (job->intake)
 		lp_intake_detach(job->intake);
+	if (job->charge)
+		lp_charge_settle(job->charge, used(job));
 	if (job->err.code != LP_OK) {
 		/* a broken stream or half an answer has to be seen as such: REPLY aborts it */
 		lp_scope_close(&job->out);

@@ -9,6 +9,9 @@
 
 #include "linger.h"
 
+struct lp_charge;
+struct lp_payee;
+
 struct lp_orchestrator {
 	struct lp_node *node;
 	struct lp_log *log;
@@ -31,6 +34,7 @@ struct lp_orchestrator {
 	struct lp_scope *checked_scope;
 	struct lp_map *checked;		/* good segment headers to struct good (orchestrator_check.c) */
 	unsigned checked_generation;
+	struct lp_payee *payee;		/* NULL: off-chain, work is free */
 	int jobs;
 	struct lp_linger linger;	/* its last link: when the last job ended */
 };
@@ -43,8 +47,9 @@ struct orch_route {
 
 void lp_orchestrator_job_start(void *route, struct lp_exchange *ex);
 void lp_orchestrator_rpc_open(struct lp_orchestrator *o);
-/* Payment, segment and token of a job (network-protocol 5.3); e->code is set either way. */
-enum lp_code lp_orchestrator_check(struct lp_orchestrator *o, const struct lp_exchange *ex, struct lp_err *e);
+/* Payment, segment and token of a job (network-protocol 5.3); e->code is set either way.  charge: NULL off-chain. */
+enum lp_code lp_orchestrator_check(struct lp_orchestrator *o, const struct lp_exchange *ex, struct lp_charge *charge,
+				   struct lp_err *e);
 const struct lp_capabilities *lp_orchestrator_own(struct lp_orchestrator *o);
 
 #endif

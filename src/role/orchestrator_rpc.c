@@ -3,8 +3,9 @@
 #include <lpd/base/buf.h>
 #include <lpd/market/orch_info.h>
 #include <lpd/proto/lp_rpc.pb-c.h>
+#include <lpd/proto/message.h>
 
-#include "orchestrator_priv.h"
+#include "payee.h"
 
 static const uint8_t no_address[20];	/* never empty, also off-chain: BUG-55 */
 
@@ -71,27 +72,50 @@ static void get_orchestrator(void *self, struct lp_grpc_answer *answer, struct l
 {
 	struct lp_orchestrator *o = self;
 	struct lp_scope *scope = lp_exchange_scope(lp_grpc_exchange(answer));
-	struct lp_orch_request request;
+	struct lp_orch_request *request = lp_new(scope, struct lp_orch_request);
 	struct lp_orch_info info;
 	struct lp_buf out = { 0 };
 	struct lp_err e;
 
-	if (lp_orch_request_decode(scope, &request, message, &e) != LP_OK) {
+	if (lp_orch_request_decode(scope, request, message, &e) != LP_OK) {
 		lp_grpc_end(answer, LP_GRPC_INTERNAL, lp_err_words(&e));
 		return;
 	}
-	fill_info(scope, o, &info, !request.has_capabilities);
+	if (o->payee) {
+		lp_payee_answer(o->payee, &(struct lp_payee_ask){ answer, request, fill_info });
+		return;
+	}
+	fill_info(scope, o, &info, !request->has_capabilities);
 	lp_orch_info_encode(&out, &info);
 	lp_grpc_reply(answer, lp_buf_span(&out));
 	lp_buf_clear(&out);
 }
 
-/* The value of the answer is a signature over the question's: empty without an account (4.9). */
+/* The value of the answer is a signature over the question's: empty without an account (4.9).  Signed are 32 bytes
+ * and nothing else: of such a value no ticket can be made (payments R-8). */
 static void ping(void *self, struct lp_grpc_answer *answer, struct lp_span message)
 {
-	(void)self;
-	(void)message;
-	lp_grpc_reply(answer, LP_SPAN(""));
+	struct lp_orchestrator *o = self;
+	struct lp_scope *scope = lp_exchange_scope(lp_grpc_exchange(answer));
+	const Net__PingPong *asked = lp_message_read(scope, &net__ping_pong__descriptor, message, LP_GRPC_REQUEST_MAX);
+	Net__PingPong pong;
+	struct lp_buf out = { 0 };
+	struct lp_sig sig;
+
+	if (!o->payee) {
+		lp_grpc_reply(answer, LP_SPAN(""));
+		return;
+	}
+	if (!asked || asked->value.len != 32) {
+		lp_grpc_end(answer, LP_GRPC_UNKNOWN, "a value to sign has 32 bytes");
+		return;
+	}
+	lp_account_sign_message(o->node->money->account, &sig, lp_message_bytes(asked->value));
+	net__ping_pong__init(&pong);
+	pong.value = lp_message_lend(lp_span_of(sig.bytes, sizeof(sig.bytes)));
+	lp_message_write(&out, &pong.base);
+	lp_grpc_reply(answer, lp_buf_span(&out));
+	lp_buf_clear(&out);
 }
 
 /* Transcoding only; served because peers may call it.  The incumbent dies without a token: BUG-2. */

@@ -69,7 +69,11 @@ def a_paid_picture_job_runs(nodes):
 
 def a_job_without_money_is_refused_in_the_networks_words(nodes):
     jobs, info = len(nodes.runner.jobs), nodes.info()
-    one_short = nodes.job(info, pay(US, info, nodes.nonces(1)))
+    for _ in range(20):     # a job is less than two tickets: the credit that earlier ones left is used up first
+        one_short = nodes.job(info, pay(US, info, nodes.nonces(1)))
+        if one_short.status != 200:
+            break
+        jobs += 1
     assert one_short.status == 400 and one_short.body.strip() == b"Insufficient balance", one_short
     # What was paid is there: another one makes it whole.
     assert nodes.job(info, pay(US, info, nodes.nonces(1))).status == 200

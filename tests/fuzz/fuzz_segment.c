@@ -16,7 +16,7 @@ static void judge(struct lp_scope *scope, struct lp_span header)
 	struct lp_err e;
 
 	lp_capabilities_init(&own, scope, LP_SPAN("0.9.1"));
-	struct lp_segment_judge by = { secret, &own, 1700000000 };
+	struct lp_segment_judge by = { .secret = secret, .own = &own, .now_seconds = 1700000000 };
 
 	if (lp_payment_check(scope, header, &e))
 		lp_assert(e.code == LP_UNDERPAID);

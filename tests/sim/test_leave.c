@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <lpd/pay/ledger_local.h>
+#include <lpd/role/money.h>
 #include <role/gateway_job.h>
 
 #include "sim.h"
@@ -44,17 +46,49 @@ static struct sim_reply *ask_inline(struct sim *s)
 /* Sends the job to the orchestrator as the incumbent's old gateways did. */
 static struct sim_reply *ask_as_old_gateway(struct play *p);
 
+static void fund(struct play *p, const char *path)
+{
+	const struct lp_wei much = { { { 0, 1000, 0, 0 } } };
+	struct lp_ledger *ledger;
+	struct lp_err e;
+
+	assert_int_equal(lp_ledger_open(p->s->scope, &ledger, path, &e), LP_OK);
+	assert_int_equal(lp_ledger_fund(ledger, lp_account_address(p->gateway->node->money->account), much, much, &e),
+			 LP_OK);
+	sim_run_for(p->s, 10 * LP_SEC);
+}
+
+static void set_paying(struct play *p)
+{
+	struct sim *s = p->s;
+	const char *ledger = lp_fmt(s->scope, "%s/ledger", s->dir);
+
+	p->o = sim_orchestrator(s, "orch", .capacity = 2,
+				.args = SIM_ARGS("-network", "local", "-ledger", ledger, "-pricePerUnit", "1000"));
+	p->gateway = sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA, "-network", "local", "-ledger", ledger,
+						     "-discoveryInterval", "1s"));
+	fund(p, ledger);
+}
+
+static void set_nodes(struct play *p, enum stage stage)
+{
+	struct sim *s = p->s;
+
+	if (stage == PAYING) {
+		set_paying(p);
+		return;
+	}
+	p->o = stage == RECORDING || stage == VIDEO ? sim_clip_orchestrator(s, "orch")
+						    : sim_orchestrator(s, "orch", .capacity = 2);
+	p->gateway = sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA));
+}
+
 static void set(struct play *p, enum stage stage, uint64_t seed)
 {
 	struct sim *s = p->s = sim_new(seed);
 
 	sim_media(s)->does.delay = LP_SEC;
-	p->o = stage == RECORDING || stage == VIDEO ? sim_clip_orchestrator(s, "orch")
-						    : sim_orchestrator(s, "orch", .capacity = 2);
-	const char *ledger = lp_fmt(s->scope, "%s/ledger", s->dir);
-
-	p->gateway = stage == PAYING ? sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA, "-network", "local", "-ledger", ledger))
-				     : sim_gateway(s, .args = SIM_ARGS(SIM_MEDIA));
+	set_nodes(p, stage);
 	struct sim_does *does = &p->o->runner->does;
 
 	switch (stage) {

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <lpd/eth/signature.h>
 #include <lpd/market/segment.h>
 #include <lpd/proto/lp_rpc.pb-c.h>
 
@@ -155,7 +156,7 @@ static struct lp_segment_judge judge_new(struct lp_scope *scope)
 
 	lp_capabilities_init(own, scope, LP_SPAN("0.9.1"));
 	lp_capabilities_add_model(scope, own, 27, &model);
-	return (struct lp_segment_judge){ secret, own, NOW + 60 };
+	return (struct lp_segment_judge){ .secret = secret, .own = own, .now_seconds = NOW + 60 };
 }
 
 /* One change of segment_checks to the message; false: not one that is judged off-chain. */
@@ -241,6 +242,51 @@ static void the_networks_checks_have_the_networks_answers(void **state)
 		assert_string_equal(e.words, expect);
 	}
 	assert_int_equal(judged, 9);
+}
+
+/* The cases of segment_checks that are about the signature. */
+static void a_segment_is_signed_by_who_pays(void **state)
+{
+	static const char payer[] = "0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1";
+	struct lp_segment_judge judge = judge_new(*state);
+	struct lp_address us, signer, other = { { 9 } };
+	struct lp_segment segment, changed;
+	struct lp_buf message = { 0 };
+	struct lp_hash hash;
+	struct lp_sig sig;
+	struct lp_err e;
+
+	assert_true(lp_address_read(&us, lp_span(payer)));
+	assert_int_equal(lp_segment_decode(*state, &segment, header_of("livepeer_segment_t2i"), NULL), LP_OK);
+	assert_true(lp_segment_signer(&signer, &segment));
+	assert_true(lp_address_eq(signer, us));
+	lp_segment_message(&message, segment.manifest_id);
+	lp_keccak256(hash.bytes, lp_buf_span(&message).at, message.len);
+	lp_buf_clear(&message);
+	assert_true(lp_sig_of(&sig, segment.sig) && lp_sig_check(&sig, &hash, us));
+	changed = segment;
+	changed.manifest_id = LP_SPAN("27_x");
+	assert_false(lp_segment_signer(&signer, &changed) && lp_address_eq(signer, us));
+	changed = segment;
+	changed.seq = 1;
+	assert_false(lp_segment_signer(&signer, &changed) && lp_address_eq(signer, us));
+	changed = segment;
+	changed.sig.len--;
+	assert_false(lp_segment_signer(&signer, &changed));
+	/* the capabilities come after it, and the token is no matter of the segment's then */
+	judge.sender = &other;
+	judge.signer = &us;
+	segment.capabilities.bits[0] |= UINT64_C(1) << 40;
+	assert_int_equal(lp_segment_check(&segment, &judge, &e), LP_FORBIDDEN);
+	assert_string_equal(e.words, "ErrSegSig");
+	judge.signer = NULL;
+	assert_int_equal(lp_segment_check(&segment, &judge, &e), LP_FORBIDDEN);
+	assert_string_equal(e.words, "ErrSegSig");
+	judge.sender = judge.signer = &us;
+	assert_int_equal(lp_segment_check(&segment, &judge, &e), LP_FORBIDDEN);
+	assert_string_equal(e.words, "incompatible capabilities");
+	segment.has_capabilities = false;
+	assert_int_equal(lp_segment_check(&segment, &judge, &e), LP_OK);
 }
 
 static void capabilities_are_judged_before_the_token(void **state)
@@ -350,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_fresh_token_is_good_for_half_an_hour),
 		cmocka_unit_test(a_forged_token_is_refused),
 		cmocka_unit_test(the_networks_checks_have_the_networks_answers),
+		cmocka_unit_test(a_segment_is_signed_by_who_pays),
 		cmocka_unit_test(capabilities_are_judged_before_the_token),
 		cmocka_unit_test(a_missing_header_lacks_a_token),
 		cmocka_unit_test(broken_headers_are_refused_in_the_networks_words),

@@ -263,12 +263,12 @@ static void a_command_line_of_the_node_that_we_replace_is_taken(void **state)
 	int n;
 
 	taken(bench, "-gateway -datadir /x -monitor -rtmpAddr 127.0.0.1:0 -httpIngest=true -maxSessions=10 -v 6 "
-		     "-ticketEV 1 -orchAddr a:1");
+		     "-redeemerAddr a:1 -orchAddr a:1");
 	assert_string_equal(lp_option_text(bench->options, LP_OPT_DATA_DIR), "/x");
 	const struct lp_option_note *notes = lp_options_notes(bench->options, &n);
 	assert_int_equal(n, 5);
 	assert_string_equal(notes[0].flag, "monitor");
-	assert_string_equal(notes[4].flag, "ticketEV");
+	assert_string_equal(notes[4].flag, "redeemerAddr");
 	assert_non_null(strstr(notes[4].words, "offchain"));
 	taken(bench, "-monitor -monitor=false -transcoder=false");
 	lp_options_notes(bench->options, &n);
