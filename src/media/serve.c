@@ -20,6 +20,7 @@
 
 #define BACKLOG 128
 #define MEMORY (UINT64_C(4) << 30)
+#define REST 10000		/* microseconds, when the machine is short of something */
 
 /* Not even the parent of the jobs can do any of these; what a job can do is a short list of its own. */
 static const int refused[] = {
@@ -67,7 +68,8 @@ static void give_up_rights(void)
 	lp_sandbox_refuse(refused, sizeof(refused) / sizeof(*refused));
 }
 
-static void start_job(int listener, int fd)
+/* False: there is no process for it, and none to wait for. */
+static bool start_job(int listener, int fd)
 {
 	pid_t pid = fork();
 
@@ -78,6 +80,13 @@ static void start_job(int listener, int fd)
 		_exit(0);
 	}
 	close(fd);			/* without a process the node sees its connection end */
+	return pid > 0;
+}
+
+/* Of a machine that has no more descriptors, memory or processes just now. */
+static bool is_passing(int why)
+{
+	return why == EINTR || why == ECONNABORTED || why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM;
 }
 
 enum lp_code lp_serve(const char *path, struct lp_err *e)
@@ -96,11 +105,11 @@ enum lp_code lp_serve(const char *path, struct lp_err *e)
 		if (jobs >= most)
 			continue;
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0 && errno != EINTR && errno != ECONNABORTED && errno != EMFILE)
+		if (fd < 0 && !is_passing(errno))
 			return lp_fail(e, LP_INTERNAL, "no connection can be taken any more: %s", strerror(errno));
-		if (fd < 0)
-			continue;
-		start_job(listener, fd);
-		jobs++;
+		if (fd < 0 && errno != EINTR)
+			usleep(REST);
+		if (fd >= 0)
+			jobs += start_job(listener, fd);
 	}
 }

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import socket
 import struct
@@ -23,12 +24,16 @@ from fake_runner import png, sound  # noqa: E402
 from nodes import LPD, wait_for  # noqa: E402
 
 PROGRAM = str(pathlib.Path(LPD).parent / "lpd-media")
+SANITIZED = b"__asan_init" in pathlib.Path(PROGRAM).read_bytes()
 
 
 class Media:
-    def __init__(self):
+    def __init__(self, begin=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lpd-media-"))
         self.path = str(self.folder / "socket")
+        if begin:
+            begin(self)
+            return
         self.process = subprocess.Popen([PROGRAM, "-listen", f"unix:{self.path}"])
         wait_for(lambda: os.path.exists(self.path), "the socket")
 
@@ -211,6 +216,34 @@ def many_at_once_are_all_answered(media):
     assert all(status == 200 for status, _ in got), [status for status, _ in got]
 
 
+def as_nobody():
+    """root has no limit of processes."""
+    if os.getuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+
+
+def without_processes(own):
+    """As a machine is that has none left: no fork succeeds until the limit is raised."""
+    def limit():
+        as_nobody()
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+    own.folder.chmod(0o777)
+    own.process = subprocess.Popen([PROGRAM, "-listen", f"unix:{own.path}"], preexec_fn=limit)
+    wait_for(lambda: os.path.exists(own.path), "the socket")
+
+
+def a_machine_without_processes_costs_the_jobs_of_that_time_only(_):
+    if not SANITIZED:       # a sanitizer needs a thread
+        own = Media(without_processes)
+        for _ in range(40):
+            assert own.duration(sound(1))[0] == 0
+        subprocess.run(["prlimit", "--pid", str(own.process.pid), "--nproc=4096:"], preexec_fn=as_nobody, check=True)
+        status, body = own.duration(sound(1))
+        assert status == 200, (status, body)
+        own.close()
+
+
 def a_job_can_reach_nothing(media):
     """What the kernel says of a job: no file, no socket but its own, no privileges, and a filter of calls."""
     if b"__asan_init" in pathlib.Path(PROGRAM).read_bytes():
@@ -230,7 +263,7 @@ def a_job_can_reach_nothing(media):
 
 
 TESTS = [value for name, value in list(globals().items())
-         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] == ("media",)
+         if callable(value) and getattr(value, "__code__", None) and value.__code__.co_varnames[:1] in (("media",), ("_",))
          and value.__code__.co_argcount == 1]
 
 
