@@ -184,6 +184,19 @@ enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *in
 	return LP_OK;
 }
 
+enum lp_code lp_capabilities_decode(struct lp_scope *scope, struct lp_capabilities *caps, struct lp_span bytes,
+				    struct lp_err *e)
+{
+	const Net__Capabilities *from =
+		lp_message_read(scope, &net__capabilities__descriptor, bytes, LP_WIRE_SMALL_MAX);
+
+	*caps = (struct lp_capabilities){ 0 };
+	if (!from)
+		return lp_fail(e, LP_BAD_REQUEST, "capabilities cannot be read");
+	lp_wire_to_caps(scope, caps, from);
+	return LP_OK;
+}
+
 void lp_orch_request_encode(struct lp_buf *to, const struct lp_orch_request *request)
 {
 	struct lp_scope *scope = lp_scope_open(NULL, "orchestrator request");

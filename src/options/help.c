@@ -19,6 +19,7 @@ static void write_heading(struct lp_buf *to, unsigned roles)
 		{ LP_ROLE_GATEWAY, "gateway" },
 		{ LP_ROLE_ORCHESTRATOR, "orchestrator" },
 		{ LP_ROLE_WORKER, "worker" },
+		{ LP_ROLE_SIGNER, "remote signer" },
 	};
 	size_t start = to->len;
 
@@ -26,7 +27,7 @@ static void write_heading(struct lp_buf *to, unsigned roles)
 		lp_buf_add_text(to, "Every mode");
 		return;
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (!(roles & names[i].role))
 			continue;
 		if (to->len > start)

@@ -12,6 +12,7 @@
 #define GATEWAY LP_ROLE_GATEWAY
 #define ORCHESTRATOR LP_ROLE_ORCHESTRATOR
 #define WORKER LP_ROLE_WORKER
+#define SIGNER LP_ROLE_SIGNER
 #define ALL LP_ROLE_ALL
 
 const struct option_row lp_option_rows[LP_OPTIONS] = {
@@ -251,6 +252,8 @@ static unsigned roles_of_mode(const struct option_value *mode)
 			roles |= LP_ROLE_GATEWAY;
 		else if (lp_span_is(mode->items[i], "orchestrator"))
 			roles |= LP_ROLE_ORCHESTRATOR;
+		else if (lp_span_is(mode->items[i], "remote-signer"))
+			roles |= LP_ROLE_SIGNER;
 		else
 			roles |= LP_ROLE_WORKER;
 	}
@@ -267,6 +270,7 @@ unsigned lp_options_roles(const struct lp_options *options)
 		{ LP_OPT_BROADCASTER, LP_ROLE_GATEWAY },
 		{ LP_OPT_ORCHESTRATOR, LP_ROLE_ORCHESTRATOR },
 		{ LP_OPT_AI_WORKER, LP_ROLE_WORKER },
+		{ LP_OPT_REMOTE_SIGNER, LP_ROLE_SIGNER },
 	};
 	unsigned by_rank[FROM_COMMAND_LINE + 1] = { 0 };
 	const struct option_value *mode = &options->values[LP_OPT_MODE];
@@ -317,6 +321,8 @@ const char *lp_options_http_addr(const struct lp_options *options, enum lp_role_
 
 	if (role == LP_ROLE_GATEWAY)
 		return given[0] ? given : "127.0.0.1:9935";
+	if (role == LP_ROLE_SIGNER)
+		return given[0] ? given : "127.0.0.1:8935";
 	/* In one process with a gateway the address is the gateway's; two cannot listen there. */
 	if (given[0] && !shared)
 		return given;
@@ -333,5 +339,7 @@ const char *lp_options_cli_addr(const struct lp_options *options)
 		return given;
 	if (roles & LP_ROLE_GATEWAY)
 		return "127.0.0.1:5935";
+	if (roles & LP_ROLE_SIGNER)
+		return "127.0.0.1:3935";
 	return roles & LP_ROLE_ORCHESTRATOR ? "127.0.0.1:7935" : "127.0.0.1:4935";
 }

@@ -27,7 +27,7 @@ static enum lp_code read_wei(struct lp_amount *out, const struct lp_options *opt
 	return lp_fail(e, LP_CONFIG, "-%s: '%.*s' is no amount of wei above 0", lp_option_flag(option), LP_ARG(text));
 }
 
-static enum lp_code read_rules(struct lp_sender_rules *rules, const struct lp_options *options, struct lp_err *e)
+enum lp_code lp_purse_rules(struct lp_sender_rules *rules, const struct lp_options *options, struct lp_err *e)
 {
 	int64_t multiplier = lp_option_int(options, LP_OPT_DEPOSIT_MULTIPLIER);
 
@@ -50,7 +50,7 @@ enum lp_code lp_purse_check(struct lp_node *node, struct lp_err *e)
 {
 	struct lp_sender_rules rules = { 0 };
 
-	return read_rules(&rules, node->options, e);
+	return lp_purse_rules(&rules, node->options, e);
 }
 
 enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e)
@@ -70,7 +70,7 @@ enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e)
 	own.books = money->books;
 	purse->address = lp_account_address(money->account);
 	purse->proof = *lp_account_proof(money->account);
-	if (read_rules(&own.rules, gw->node->options, e) != LP_OK ||
+	if (lp_purse_rules(&own.rules, gw->node->options, e) != LP_OK ||
 	    lp_till_open(gw->scope, &purse->till, &own, e) != LP_OK)
 		return e->code;
 	purse->tenders = lp_tenders_open(gw->scope, &(struct lp_tenders_want){

@@ -16,6 +16,7 @@ struct lp_account;
 struct lp_gateway;
 struct lp_gateway_job;
 struct lp_node;
+struct lp_options;
 struct lp_orch;
 
 struct lp_purse {
@@ -28,6 +29,9 @@ struct lp_purse {
 	double value_sent;		/* gwei, for metrics */
 };
 
+/* What the options say of paying; also for a remote signer. */
+enum lp_code lp_purse_rules(struct lp_sender_rules *rules, const struct lp_options *options,
+			    struct lp_err *e) LP_MUST_USE;
 /* By node->money; leaves gw->purse NULL without it. */
 enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e) LP_MUST_USE;
 enum lp_code lp_purse_check(struct lp_node *node, struct lp_err *e) LP_MUST_USE;

@@ -19,6 +19,7 @@ static const struct {
 } rows[] = {
 	{ LP_ROLE_ORCHESTRATOR, &lp_role_orchestrator },
 	{ LP_ROLE_GATEWAY, &lp_role_gateway },
+	{ LP_ROLE_SIGNER, &lp_role_remote_signer },
 };
 
 /* An orchestrator runs models itself, which the node that we replace calls -orchestrator -aiWorker. */

@@ -61,6 +61,10 @@ struct lp_orch_request {
 void lp_orch_info_encode(struct lp_buf *to, const struct lp_orch_info *info);
 enum lp_code lp_orch_info_decode(struct lp_scope *scope, struct lp_orch_info *info, struct lp_span bytes,
 				 struct lp_err *e) LP_MUST_USE;
+/* Capabilities alone, as a remote signer is sent them. */
+enum lp_code lp_capabilities_decode(struct lp_scope *scope, struct lp_capabilities *caps, struct lp_span bytes,
+				    struct lp_err *e) LP_MUST_USE;
+
 void lp_orch_request_encode(struct lp_buf *to, const struct lp_orch_request *request);
 enum lp_code lp_orch_request_decode(struct lp_scope *scope, struct lp_orch_request *request, struct lp_span bytes,
 				    struct lp_err *e) LP_MUST_USE;

@@ -23,7 +23,8 @@ enum lp_role_bit {
 	LP_ROLE_GATEWAY = 1,
 	LP_ROLE_ORCHESTRATOR = 2,
 	LP_ROLE_WORKER = 4,
-	LP_ROLE_ALL = 7,
+	LP_ROLE_SIGNER = 8,
+	LP_ROLE_ALL = 15,
 };
 
 struct lp_options;

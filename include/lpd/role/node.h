@@ -22,6 +22,7 @@ struct lp_db;
 struct lp_money;
 struct lp_gateway;
 struct lp_orchestrator;
+struct lp_remote_signer;
 struct lp_admin;
 
 struct lp_node {
@@ -40,6 +41,7 @@ struct lp_node {
 	struct lp_money *money;		/* NULL: offchain, nothing is paid */
 	struct lp_gateway *gateway;	/* NULL: not this role */
 	struct lp_orchestrator *orchestrator;
+	struct lp_remote_signer *signer;
 	struct lp_admin *admin;
 	int jobs;			/* running now, all roles: draining waits for 0 */
 	int max_jobs;			/* of one role */
@@ -85,7 +87,7 @@ struct lp_role {
 	void (*status)(struct lp_node *node, struct lp_buf *json);	/* adds one JSON object */
 	void (*measure)(struct lp_node *node);				/* sets the gauges that nobody keeps */
 };
-extern const struct lp_role lp_role_gateway, lp_role_orchestrator;
+extern const struct lp_role lp_role_gateway, lp_role_orchestrator, lp_role_remote_signer;
 
 /* Routes of -cliAddr (on loopback only): pages, and calls of role/admin_calls.  Opened when the option is given. */
 enum lp_code lp_admin_open(struct lp_node *node, struct lp_err *e) LP_MUST_USE;

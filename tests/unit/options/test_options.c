@@ -178,7 +178,7 @@ static void a_wrong_line_is_named(void **state)
 		{ "jobTimeout 10", "g.conf:1: jobTimeout takes a time such as 250ms, 30s or 1h30m, not \"10\"" },
 		{ "mediaBudget 1 GB of it", "g.conf:1: mediaBudget takes a size such as 4096, 64KiB or 10MB, not \"1 GB of it\"" },
 		{ "logLevel loud", "g.conf:1: logLevel takes broken|unusual|info|debug|trace, not \"loud\"" },
-		{ "mode gateway,miner", "g.conf:1: mode takes gateway|orchestrator|worker, not \"gateway,miner\"" },
+		{ "mode gateway,miner", "g.conf:1: mode takes gateway|orchestrator|worker|remote-signer, not \"gateway,miner\"" },
 		{ "config x.conf", "g.conf:1: config does not belong into a file" },
 		{ "help", "g.conf:1: help does not belong into a file" },
 		{ "httpAddr", NULL },
@@ -292,8 +292,8 @@ static void they_are_taken_from_the_environment_and_files_as_well(void **state)
 	assert_int_equal(lp_options_read_text(bench->options, LP_SPAN("monitor\nmaxSessions 3\n"), "f", &bench->err), LP_OK);
 	lp_options_notes(bench->options, &n);
 	assert_int_equal(n, 3);
-	assert_int_equal(lp_options_read_text(bench->options, LP_SPAN("\nremoteSigner"), "f", &bench->err), LP_CONFIG);
-	assert_non_null(strstr(bench->err.words, "f:2: remoteSigner: "));
+	assert_int_equal(lp_options_read_text(bench->options, LP_SPAN("\nremoteDiscovery"), "f", &bench->err), LP_CONFIG);
+	assert_non_null(strstr(bench->err.words, "f:2: remoteDiscovery: "));
 }
 
 static void addresses_follow_the_role(void **state)
@@ -417,7 +417,7 @@ static void the_document_has_a_row_for_every_option(void **state)
 	struct lp_span text = lp_buf_span(&bench->page);
 	for (int i = 0; i < LP_OPTIONS; i++)
 		assert_true(lp_span_find(text, lp_span(lp_fmt(bench->scope, "\n| `-%s` | ", lp_option_flag((enum lp_option)i)))) > 0);
-	assert_true(lp_span_find(text, LP_SPAN("| gateway\\|orchestrator\\|worker | ")) > 0);
+	assert_true(lp_span_find(text, LP_SPAN("| gateway\\|orchestrator\\|worker\\|remote-signer | ")) > 0);
 	assert_true(lp_span_find(text, LP_SPAN("`LP_AI_PROCESSING_RETRY_TIMEOUT`")) > 0);
 	assert_true(lp_span_find(text, LP_SPAN("`LP_HELP`")) < 0);
 }
