@@ -10,7 +10,7 @@
 #include <lpd/pay/rand.h>
 #include <lpd/pay/receive.h>
 
-#define PAID_MAX 100000		/* payments whose bytes are remembered */
+#define PAID_MAX 100000		/* payments whose bytes are remembered; of one before them its tickets are "seen" */
 
 /* Something that the store does not know yet. */
 struct mark {
@@ -32,6 +32,7 @@ struct lp_recipient {
 	struct lp_winners *winners;
 	struct lp_list waiting;		/* receipts, for winners to be safe */
 	struct lp_map *paid;		/* payments that were taken, by the hash of their bytes */
+	struct lp_list paid_order;
 	struct marks {
 		struct lp_map *rows;
 		struct lp_list list;
@@ -43,6 +44,8 @@ struct lp_recipient {
 };
 
 struct paid {
+	struct lp_link link;		/* in the order in which they came */
+	struct lp_hash digest;
 	uint64_t expiration_block;
 };
 
@@ -83,6 +86,7 @@ struct lp_recipient *lp_recipient_new(const struct lp_recipient_setup *setup)
 	r->balances = lp_balances_new(setup->max_payers);
 	r->winners = lp_winners_new(setup->max_winners);
 	r->paid = lp_map_new();
+	lp_list_init(&r->paid_order);
 	r->offers.rows = lp_map_new();
 	r->payers.rows = lp_map_new();
 	lp_list_init(&r->waiting);
@@ -420,17 +424,37 @@ static enum lp_code open_books(struct lp_recipient *r, struct lp_receipt *receip
 			*e = receipt->why;
 		return receipt->code;
 	}
-	if (lp_winners_count(r->winners) + count_winners(receipt) > r->setup.max_winners ||
-	    lp_map_count(r->paid) >= PAID_MAX)
-		return lp_fail(e, LP_NO_ROOM, "too many payments are open");
+	if (lp_winners_count(r->winners) + count_winners(receipt) > r->setup.max_winners)
+		return lp_fail(e, LP_NO_ROOM, "too many winners are open");
 	return lp_balance_credit(r->balances, &who, LP_AMOUNT_ZERO, now, e);
+}
+
+static void forget_paid(struct lp_recipient *r, struct paid *paid)
+{
+	lp_link_out(&paid->link);
+	lp_map_take(r->paid, hash_key(&paid->digest));
+	lp_mem_free(paid);
+}
+
+/* Room is made by forgetting the oldest: that a repeat is taken as done is a service (R-13), its nonces alone are
+ * what keeps it from counting twice. */
+static void remember_paid(struct lp_recipient *r, const struct lp_receipt *receipt)
+{
+	struct paid *paid;
+
+	if (lp_map_count(r->paid) >= PAID_MAX)
+		forget_paid(r, LP_CONTAINER(lp_list_first(&r->paid_order), struct paid, link));
+	paid = lp_mem_zeroed(1, sizeof *paid);
+	paid->expiration_block = receipt->params.expiration_block;
+	paid->digest = receipt->digest;
+	lp_map_put(r->paid, hash_key(&paid->digest), paid);
+	lp_list_add(&r->paid_order, &paid->link);
 }
 
 enum lp_code lp_recipient_apply(struct lp_recipient *r, struct lp_receipt *receipt, int64_t now, struct lp_err *e)
 {
-	struct paid *paid;
-
-	if (receipt->n == 0 || lp_map_find(r->paid, hash_key(&receipt->digest)))
+	/* A repeat was not verified, so it must not go on, whatever is remembered by now. */
+	if (receipt->n == 0 || receipt->repeat || lp_map_find(r->paid, hash_key(&receipt->digest)))
 		return LP_OK;
 	receipt->with.block = r->block;		/* time went on while it was verified */
 	enum lp_code code = open_books(r, receipt, now, e);
@@ -438,9 +462,7 @@ enum lp_code lp_recipient_apply(struct lp_recipient *r, struct lp_receipt *recei
 		code = take_nonces(r, receipt, true, e);
 	if (code)
 		return code;
-	paid = lp_mem_zeroed(1, sizeof *paid);
-	paid->expiration_block = receipt->params.expiration_block;
-	lp_map_put(r->paid, hash_key(&receipt->digest), paid);
+	remember_paid(r, receipt);
 	mark_offer(r, &receipt->with.offer);
 	r->books.tickets += receipt->n;
 	keep_winners(r, receipt);
@@ -546,17 +568,11 @@ size_t lp_recipient_expire(struct lp_recipient *r, int64_t before,
 			   void (*told)(void *self, const struct lp_payer *who, struct lp_amount credit), void *self)
 {
 	struct expiring x = { r, told, self };
-	struct lp_span key;
-	size_t at = 0;
-	void *row;
 
 	lp_nonces_expire(r->nonces, r->block);
-	while (lp_map_next(r->paid, &at, &key, &row)) {
-		if (((struct paid *)row)->expiration_block > r->block)
-			continue;
-		lp_map_take(r->paid, key);
-		lp_mem_free(row);
-	}
+	lp_list_each(&r->paid_order, paid, struct paid, link)
+		if (paid->expiration_block <= r->block)
+			forget_paid(r, paid);
 	return lp_balances_expire(r->balances, before, on_expired, &x);
 }
 

@@ -238,6 +238,47 @@ static void R13_the_same_bytes_again_are_taken_as_done(void **state)
 	lp_receipt_free(&second);
 }
 
+/* One that nobody verifies, for speed. */
+static enum lp_code give_unsigned(struct fix *f, uint32_t nonce, struct lp_err *e)
+{
+	const struct lp_quote q = quote(f);
+	struct lp_payment_ticket ticket = { .nonce = nonce };
+	struct lp_receipt *receipt;
+
+	f->payment = (struct lp_payment){ .sender = q.sender, .has_params = true, .params = f->params,
+					  .has_price = true, .price_per_unit = PRICE, .units = 1, .n = 1,
+					  .tickets = &ticket };
+	lp_buf_reset(&f->header);
+	lp_buf_add(&f->header, f->params.rand_hash.bytes, 32);
+	lp_buf_add(&f->header, &nonce, sizeof nonce);
+	if (begin(f, &receipt, &q, e) != LP_OK)
+		return e->code;
+	enum lp_code code = lp_recipient_apply(f->r, receipt, 1, e);
+
+	lp_receipt_free(&receipt);
+	return code;
+}
+
+/* A busy orchestrator takes more payments within the life of an offer than it can remember. */
+static void R13_more_payments_than_are_remembered_are_taken_all_the_same(void **state)
+{
+	struct fix *f = *state;
+	const struct lp_params first = f->params;
+	struct lp_err e;
+
+	for (uint32_t i = 0; i < 101000; i++) {
+		if (i % 600 == 599)
+			assert_int_equal(ask(f, &e), LP_OK);
+		assert_int_equal(give_unsigned(f, i, &e), LP_OK);
+	}
+	assert_tickets(f, 101000);
+	/* the last is taken as done, the first has been seen; neither counts again */
+	assert_int_equal(give_unsigned(f, 100999, &e), LP_OK);
+	f->params = first;
+	assert_int_equal(give_unsigned(f, 0, &e), LP_NONCE_SEEN);
+	assert_tickets(f, 101000);
+}
+
 /* Tickets until one wins: its payment is the last. */
 static struct lp_receipt *win(struct fix *f)
 {
@@ -444,6 +485,7 @@ int main(void)
 		T(R5_a_payment_without_params_buys_nothing_but_what_is_left),
 		T(R12_a_payment_is_taken_as_a_whole_or_not_at_all),
 		T(R13_the_same_bytes_again_are_taken_as_done),
+		T(R13_more_payments_than_are_remembered_are_taken_all_the_same),
 		T(a_winner_is_safe_before_its_credit_counts),
 		T(R14_winners_that_are_not_redeemed_are_no_longer_float),
 		T(R17_no_winner_is_shown_while_its_offer_takes_tickets),
