@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """bench - gateway, orchestrator and an instant runner against nginx doing the same two hops, in the same run.
 
-    ./dev bench [NAME...]      llm  text-to-image  slow  relay  inflight  growth  idle  start  market; all without a name
+    ./dev bench [NAME...]      llm  text-to-image  pay  slow  relay  inflight  growth  idle  start  market; all without a name
 
 Prints "name value unit" lines, ratios among them, and writes build/bench.json.  A figure is the median of
 rounds in which lpd and nginx took turns.  It fails when something breaks, never because of a time."""
+import concurrent.futures
 import datetime
 import json
 import os
@@ -18,9 +19,9 @@ import sys
 import tempfile
 import time
 
-from pairs import Lpd, Nginx, Runner
+from pairs import Lpd, Nginx, PaidLpd, Runner
 from measure import BODIES, cpu, fetch, forget_peak, load, memory, peak, rounds, script_of
-from nodes import TOP, Processes, answers, ask, free_port, wait_for
+from nodes import BUILD, TOP, Processes, answers, ask, free_port, wait_for
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
 PAIRS = [{"lpd": Lpd, "nginx": Nginx}[name] for name in os.environ.get("BENCH_PAIRS", "lpd,nginx").split(",")]
@@ -36,6 +37,8 @@ AIMS = [
     ("start.orchestrator", "<=", 30), ("market.lpd.p99_vs_fastest", "<=", 1.2), ("market.lpd_price.p99_vs_fastest", "<=", 1.2),
     ("market.lpd_price.price_vs_cheapest", "<=", 1.05), ("market.lpd.starved", "<=", 0), ("market.lpd_price.starved", "<=", 0),
     ("market.lpd.choose", "<=", 5000), ("market.lpd_price.choose", "<=", 5000),
+    ("pay.llm.c100.rate_vs_nginx", ">=", 0.4), ("pay.llm.c100.lpd.rate", ">=", 5000), ("pay.llm.c100.lpd.cpu", "<=", 0.23),
+    ("pay.llm.cpu_vs_signatures", "<=", 2.0), ("pay.text-to-image.c100.lpd.cpu", "<=", 0.32), ("pay.ping.p99", "<=", 2),
 ]
 
 
@@ -85,6 +88,51 @@ def longest(pair):
     pages = {hop: ask(f"http://127.0.0.1:{port}/metrics")[2].decode() for hop, port in pair.cli.items()}
     return {hop: {what: int(re.search(rf"^lpd_loop_longest_{what}_microseconds (\d+)", page, re.M)[1]) / 1e3
                   for what in ("turn", "step")} for hop, page in pages.items()}
+
+
+def signatures():
+    """ms of processor for the four of a paid job, measured now: the gateway signs a ticket and the job's head, the orchestrator
+    finds out who signed both."""
+    runs = [json.loads(subprocess.run([BUILD / "tests" / "bench" / "signatures"], check=True, capture_output=True, text=True,
+                                      timeout=120).stdout) for _ in range(3)]
+    cost = {what: statistics.median(run[what] for run in runs) for what in runs[0]}
+    for what, ms in cost.items():
+        say(f"pay.signatures.{what}", ms, "ms")
+    return 2 * cost["sign"] + 2 * cost["recover"]
+
+
+def pay(folder):
+    """paid jobs: their rate and processor time, that over the time of their signatures, nginx as ever; and what a question
+    that costs nothing waits beside payments of a hundred tickets"""
+    with Runner(f"{folder}/runner") as runner:
+        pairs = [PaidLpd(f"{folder}/paid", runner), *(kind(f"{folder}/nginx", runner) for kind in PAIRS if kind is Nginx)]
+        try:
+            for pipeline in ("llm", "text-to-image"):
+                cost = signatures()
+                load_figures(f"pay.{pipeline}.c100", pairs, pipeline, 100, folder)
+                say(f"pay.{pipeline}.cpu_vs_signatures", figures[f"pay.{pipeline}.c100.lpd.cpu"]["value"] / cost, "x")
+        finally:
+            for pair in pairs:
+                pair.__exit__()
+        with PaidLpd(f"{folder}/hundred", runner, tickets=100) as pair:
+            quiet = ping(pair)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                stream = pool.submit(load, pair, "llm", 20, SECONDS * 2 + 1, folder)
+                time.sleep(0.5)
+                beside = ping(pair)
+                jobs = stream.result()
+            say("pay.ping.alone.p99", quiet["p99"], "ms")
+            say("pay.ping.p99", beside["p99"], "ms")
+            say("pay.ping.tickets", jobs["jobs"] / jobs["seconds"] * 100, "tickets/s")
+
+
+def ping(pair):
+    """A question to the orchestrator's loop, one after another."""
+    script = script_of("llm", pair.folder)
+    script.write_text(script.read_text().replace("POST", "GET").replace("wrk.body", "_"))
+    run = subprocess.run(["wrk", "-t1", "-c1", f"-d{SECONDS}s", "-s", script, f"http://127.0.0.1:{pair.cli['orchestrator']}/healthz"],
+                         check=True, capture_output=True, text=True, timeout=60)
+    return json.loads([line for line in run.stdout.splitlines() if line.startswith("{")][-1])
 
 
 def slow(folder):
@@ -228,7 +276,7 @@ def market(_):
         say(name, float(value), unit)
 
 
-BENCHES = {"idle": idle, "start": start, "llm": rates("llm"), "text-to-image": rates("text-to-image"), "slow": slow,
+BENCHES = {"idle": idle, "start": start, "llm": rates("llm"), "text-to-image": rates("text-to-image"), "pay": pay, "slow": slow,
            "relay": relay, "inflight": inflight, "growth": growth,
            "market": market}
 

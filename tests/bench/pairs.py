@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from money import Paid  # noqa: E402
 from nodes import BUILD, Pair, Processes, answers, ask, free_port, wait_for  # noqa: E402
 
 CAPACITY = 100000
@@ -31,6 +32,20 @@ class Lpd(Pair):
     def __init__(self, folder, runner):
         super().__init__(folder, runner.port, CAPACITY, ("-mediaTTL", "2s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY),
                          ("text-to-image", "llm"))
+        self.hops = {"gateway": [self.gateway.pid], "orchestrator": [self.orchestrator.pid]}
+
+
+class PaidLpd(Paid):
+    """The same, paid: each job by about so many tickets."""
+    name = "lpd"
+    EV = 8 * 10**9
+
+    def __init__(self, folder, runner, tickets=1):
+        units = {"llm": 64, "text-to-image": 512 * 512}     # of the bench's jobs
+        models = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner.port}", "warm": True,
+                   "capacity": CAPACITY, "price_per_unit": self.EV * tickets // n} for pipeline, n in units.items()]
+        super().__init__(folder, runner.port, ev=self.EV, models=models,
+                         options=("-mediaTTL", "2s", "-maxConnections", CAPACITY, "-maxJobs", CAPACITY))
         self.hops = {"gateway": [self.gateway.pid], "orchestrator": [self.orchestrator.pid]}
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # demo - lpd at work on this machine: a gateway, an orchestrator and the built-in runner, three processes, and two jobs
-# through them.  Called as ./dev demo [--all].  It ends what it started, by pid, and leaves the pictures in demo/; with
-# --all one of everything, and a page that shows it, demo/index.html.
+# through them, paid by tickets on a ledger in a file.  Called as ./dev demo [--all].  It ends what it started, by pid, and
+# leaves the pictures in demo/; with --all one of everything, and a page that shows it, demo/index.html.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
@@ -76,6 +76,26 @@ ask() {
 	python3 tests/e2e/story.py "gateway=$work/gateway.log" "orchestrator=$work/orchestrator.log"
 }
 
+# The gateway has an account with 2 ETH of this machine's own, which are worth nothing elsewhere; what the last demo
+# paid is forgotten.
+fund() {
+	rm -f $work/ledger.db* $work/gateway/lpd.db* $work/orchestrator/lpd.db*
+	local account
+	account=$(build/release/lpd eth account list -dataDir $work/gateway 2>/dev/null | awk '{ print $1; exit }')
+	[ -n "$account" ] || account=$(build/release/lpd eth account new -dataDir $work/gateway -ethPassword= | awk '{ print $1; exit }')
+	build/release/lpd bank fund "$account" 1eth 1eth -ledger $work/ledger.db >$work/bank.log || die "no account:" $work/bank.log
+}
+
+# Winners may be shown once their offer is over, so time passes; then what all of it cost.
+settle() {
+	build/release/lpd bank mine 50 -ledger $work/ledger.db >$work/bank.log || die "no blocks:" $work/bank.log
+	for _ in $(seq 30); do
+		! python3 tests/e2e/cost.py build/release/lpd $work/gateway $work/orchestrator >$work/cost || break
+		sleep 0.1
+	done
+	cat $work/cost
+}
+
 # Width and height stand in a PNG's bytes 16 to 23.
 size_of() { od -An -j16 -N8 -tu1 "$1" | awk '{ print $3 * 256 + $4 " x " $7 * 256 + $8 " pixels" }'; }
 
@@ -110,9 +130,17 @@ EOF
  {"pipeline": "audio-to-text", "model_id": "builtin/whisper-tiny.en", "warm": true},
  {"pipeline": "llm", "model_id": "builtin/smollm2-135m", "warm": true}]
 EOF
-say "4. an orchestrator on port $service (TLS), and a gateway on port $http that asks it"
-start orchestrator "$(free_port 7935)" -mode orchestrator -serviceAddr "127.0.0.1:$service" -aiModels $work/aiModels.json
-start gateway "$(free_port 5935)" -mode gateway -orchAddr "127.0.0.1:$service" -httpAddr "127.0.0.1:$http"
+say "4. an orchestrator on port $service (TLS), and a gateway on port $http that asks it, and pays from an account with 2 ETH" \
+	"of this machine's own"
+fund
+money="-network local -ledger $work/ledger.db"
+price="-pricePerUnit 10000000"		# wei a pixel, so that a picture takes some hundred tickets and a few win
+[ $all = no ] || price="-pricePerUnit 10000"	# a video has many more
+# shellcheck disable=SC2086	# words they are
+start orchestrator "$(free_port 7935)" -mode orchestrator -serviceAddr "127.0.0.1:$service" -aiModels $work/aiModels.json \
+	$money $price
+# shellcheck disable=SC2086
+start gateway "$(free_port 5935)" -mode gateway -orchAddr "127.0.0.1:$service" -httpAddr "127.0.0.1:$http" $money
 
 if [ $all = yes ]; then
 	say "5. one of everything"
@@ -128,13 +156,16 @@ ask demo/picture.png /text-to-image -H 'Content-Type: application/json' \
 	-d "{\"model_id\": \"$picture_model\", \"prompt\": \"$prompt\", \"width\": 512, \"height\": 512, \"seed\": 7}"
 say "6. POST /upscale: the same picture, larger"
 ask demo/picture-large.png /upscale -F "model_id=$enlarge_model" -F "prompt=$prompt" -F image=@demo/picture.png
+say "7. what it cost, says lpd ledger:"
+settle
 
 stop
-say "7. all of it is stopped again.  To go on by hand, in two terminals and a third:"
+say "8. all of it is stopped again.  To go on by hand, in two terminals and a third:"
 cat <<EOF
 
-  build/release/lpd -mode orchestrator -serviceAddr 127.0.0.1:8935 -aiModels $work/aiModels.json -dataDir $work/orchestrator
-  build/release/lpd -mode gateway -orchAddr 127.0.0.1:8935 -httpAddr 127.0.0.1:9935 -dataDir $work/gateway
+  build/release/lpd -mode orchestrator -serviceAddr 127.0.0.1:8935 -aiModels $work/aiModels.json -dataDir $work/orchestrator \\
+       $money $price
+  build/release/lpd -mode gateway -orchAddr 127.0.0.1:8935 -httpAddr 127.0.0.1:9935 -dataDir $work/gateway $money
   curl -s http://127.0.0.1:9935/text-to-image -H 'Content-Type: application/json' \\
        -d '{"model_id": "$picture_model", "prompt": "a sailing boat on the sea"}'
 EOF
