@@ -173,6 +173,8 @@ static void redeemed(struct lp_payee *payee, const struct lp_redemption *what, c
 						 .amount = amount_of(became->paid), .tickets = 1 });
 }
 
+static void redeem(struct lp_payee *payee);
+
 /* What the chain says of it once and for all is the end of it; anything else is tried again. */
 static void on_redeemed(void *self, const struct lp_redemption *what, const struct lp_redeemed *became,
 			const struct lp_err *err)
@@ -199,6 +201,7 @@ static void on_redeemed(void *self, const struct lp_redemption *what, const stru
 	lp_winners_gone(winners, &ticket);
 	lp_bank_forget(payee->money->bank, what->ticket.sender);
 	lp_payee_keep(payee);
+	redeem(payee);		/* a few at a time, and the next at once */
 }
 
 static void redeem(struct lp_payee *payee)
