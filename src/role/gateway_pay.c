@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <lpd/eth/wei.h>
+#include <lpd/market/segment.h>
 #include <lpd/money/own_till.h>
 #include <lpd/role/money.h>
 
@@ -85,16 +86,12 @@ enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e)
 
 struct lp_span lp_purse_segment_sig(struct lp_scope *scope, const struct lp_purse *purse, struct lp_span manifest_id)
 {
-	uint8_t seq[32] = { 0 }, hash[LP_KECCAK_LEN];
 	struct lp_buf message = { 0 };
 	struct lp_sig sig;
 
 	if (!purse || !purse->account)
 		return LP_SPAN("");
-	lp_keccak256(hash, "", 0);
-	lp_buf_add_span(&message, manifest_id);
-	lp_buf_add(&message, seq, sizeof(seq));
-	lp_buf_add(&message, hash, sizeof(hash));
+	lp_segment_message(&message, manifest_id);
 	lp_account_sign_message(purse->account, &sig, lp_buf_span(&message));
 	lp_buf_clear(&message);
 	return lp_span_dup(scope, lp_span_of(sig.bytes, sizeof(sig.bytes)));
