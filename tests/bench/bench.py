@@ -21,6 +21,7 @@ import time
 
 from pairs import Lpd, Nginx, PaidLpd, Runner
 from measure import BODIES, cpu, fetch, forget_peak, load, memory, peak, rounds, script_of
+from money import rows
 from nodes import BUILD, TOP, Processes, answers, ask, free_port, wait_for
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
@@ -91,37 +92,44 @@ def longest(pair):
 
 
 def signatures():
-    """ms of processor for the four of a paid job, measured now: the gateway signs a ticket and the job's head, the orchestrator
-    finds out who signed both."""
+    """ms of processor for signing and for finding out who signed, measured now"""
     runs = [json.loads(subprocess.run([BUILD / "tests" / "bench" / "signatures"], check=True, capture_output=True, text=True,
                                       timeout=120).stdout) for _ in range(3)]
     cost = {what: statistics.median(run[what] for run in runs) for what in runs[0]}
     for what, ms in cost.items():
         say(f"pay.signatures.{what}", ms, "ms")
-    return 2 * cost["sign"] + 2 * cost["recover"]
+    return sum(cost.values())
+
+
+def tickets_a_job(pair, capability):
+    """By the gateway's ledger."""
+    sums = "SELECT sum(tickets), sum(kind = 'spent') FROM ledger WHERE capability = "
+    tickets, jobs = rows(pair.store("gateway"), f"{sums}{capability} AND kind IN ('paid', 'spent')")[0]
+    return tickets / jobs
 
 
 def pay(folder):
-    """paid jobs: their rate and processor time, that over the time of their signatures, nginx as ever; and what a question
-    that costs nothing waits beside payments of a hundred tickets"""
+    """paid jobs: their rate and processor time, that over the time of their signatures (of the job's head and of its tickets:
+    the gateway signs, the orchestrator finds out who did), nginx as ever; and what a question that costs nothing waits beside
+    payments of a hundred tickets"""
     with Runner(f"{folder}/runner") as runner:
         pairs = [PaidLpd(f"{folder}/paid", runner), *(kind(f"{folder}/nginx", runner) for kind in PAIRS if kind is Nginx)]
         try:
-            for pipeline in ("llm", "text-to-image"):
+            for pipeline, capability in (("llm", 33), ("text-to-image", 27)):
                 cost = signatures()
                 load_figures(f"pay.{pipeline}.c100", pairs, pipeline, 100, folder)
-                say(f"pay.{pipeline}.cpu_vs_signatures", figures[f"pay.{pipeline}.c100.lpd.cpu"]["value"] / cost, "x")
+                tickets = tickets_a_job(pairs[0], capability)
+                say(f"pay.{pipeline}.tickets", tickets, "tickets/job")
+                say(f"pay.{pipeline}.cpu_vs_signatures", figures[f"pay.{pipeline}.c100.lpd.cpu"]["value"] / (cost * (1 + tickets)), "x")
         finally:
             for pair in pairs:
                 pair.__exit__()
         with PaidLpd(f"{folder}/hundred", runner, tickets=100) as pair:
-            quiet = ping(pair)
+            say("pay.ping.alone.p99", ping(pair)["p99"], "ms")
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                stream = pool.submit(load, pair, "llm", 20, SECONDS * 2 + 1, folder)
+                stream = pool.submit(load, pair, "text-to-image", 4, SECONDS * 2 + 1, folder)
                 time.sleep(0.5)
-                beside = ping(pair)
-                jobs = stream.result()
-            say("pay.ping.alone.p99", quiet["p99"], "ms")
+                beside, jobs = ping(pair), stream.result()
             say("pay.ping.p99", beside["p99"], "ms")
             say("pay.ping.tickets", jobs["jobs"] / jobs["seconds"] * 100, "tickets/s")
 

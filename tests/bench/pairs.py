@@ -36,12 +36,13 @@ class Lpd(Pair):
 
 
 class PaidLpd(Paid):
-    """The same, paid: each job by about so many tickets."""
+    """The same, paid: each job by about so many tickets; one in a hundred wins."""
     name = "lpd"
     EV = 8 * 10**9
 
     def __init__(self, folder, runner, tickets=1):
-        units = {"llm": 64, "text-to-image": 512 * 512}     # of the bench's jobs
+        # What the bench's jobs use: of a chat the tokens that come, the rest of what it may take is credit again.
+        units = {"llm": 9, "text-to-image": 512 * 512}
         models = [{"pipeline": pipeline, "model_id": "test", "url": f"http://127.0.0.1:{runner.port}", "warm": True,
                    "capacity": CAPACITY, "price_per_unit": self.EV * tickets // n} for pipeline, n in units.items()]
         super().__init__(folder, runner.port, ev=self.EV, models=models,
