@@ -135,7 +135,7 @@ static void write_groups(struct lp_buf *to, const struct page *page)
 
 void lp_options_help(struct lp_buf *to, unsigned roles)
 {
-	lp_buf_add_text(to, "usage: lpd -mode gateway|orchestrator|worker [options]\n"
+	lp_buf_add_text(to, "usage: lpd -mode gateway|orchestrator|worker|remote-signer [options]\n"
 			    "       lpd COMMAND ...\n\n"
 			    "Each option can also stand in the environment (-httpAddr as LP_HTTP_ADDR) or in\n"
 			    "the file that -config names (httpAddr 127.0.0.1:9935); the command line wins,\n"
