@@ -210,6 +210,12 @@ static void store_says(struct fix *f, enum lp_code code)
 		f->books.waits[i].safe(f->books.waits[i].self, code);
 }
 
+/* Turns of the loop in which many tickets are signed. */
+static void sign_all(struct fix *f)
+{
+	real_loop_run_for(&f->real, 20 * LP_MSEC);
+}
+
 static enum lp_code code_of(const struct lp_outlay *outlay)
 {
 	assert_true(lp_outlay_done(outlay));
@@ -514,6 +520,7 @@ static void what_is_signed_in_a_while_stays_within_the_share_of_the_deposit(void
 	for (uint64_t i = 0; i < 20; i++) {
 		struct lp_outlay *outlay = pay(f, i, 5000);
 
+		sign_all(f);
 		if (!lp_outlay_done(outlay))
 			store_says(f, LP_OK);
 		if (code_of(outlay) == LP_NO_FUNDS)
@@ -545,6 +552,7 @@ static void two_gateways_that_say_so_stay_within_one_deposit(void **state)
 		struct lp_outlay *outlay = lp_till_pay(f->real.scope, f->till, &(struct lp_till_want){
 			.to = f->to, .units = 5000, .job = "job", .offer = &o }, (struct lp_till_hook){ nothing, NULL });
 
+		sign_all(f);
 		if (!lp_outlay_done(outlay))
 			store_says(f, LP_OK);
 		refused += code_of(outlay) == LP_NO_FUNDS;
@@ -566,6 +574,7 @@ static void tickets_that_were_seen_count_though_they_are_said_not_to_be_taken(vo
 	for (uint64_t i = 0; i < 40; i++) {
 		struct lp_outlay *outlay = pay(f, i, 40000);
 
+		sign_all(f);
 		if (!lp_outlay_done(outlay))
 			store_says(f, LP_OK);
 		paid += code_of(outlay) == LP_OK;
@@ -574,6 +583,47 @@ static void tickets_that_were_seen_count_though_they_are_said_not_to_be_taken(vo
 		lp_outlay_settle(outlay, &(struct lp_outlay_end){ .how = LP_PAID_NOT_TAKEN, .seen = i >= 30 });
 	}
 	assert_int_equal(paid, 30 + 2);
+}
+
+/* 500 tickets are 8 ms of signing: they hold up nobody else of the loop, and none is left out. */
+static void many_tickets_are_signed_in_many_turns(void **state)
+{
+	struct fix *f = *state;
+	struct lp_payment payment;
+	struct lp_outlay *outlay;
+
+	f->till = open_till(f, 1);
+	outlay = pay(f, 1, 49000);
+	assert_false(lp_outlay_done(outlay));
+	assert_int_equal(f->books.n_waits, 0);
+	sign_all(f);
+	store_says(f, LP_OK);
+	assert_int_equal(code_of(outlay), LP_OK);
+	assert_int_equal(lp_payment_read(f->real.scope, &payment, lp_outlay_header(outlay), NULL), LP_OK);
+	assert_in_range(payment.n, 490, 491);	/* half a chance is a little less than half */
+	for (size_t i = 0; i < payment.n; i++) {
+		struct lp_ticket ticket;
+		struct lp_hash hash;
+
+		lp_payment_ticket(&ticket, &payment, i);
+		lp_ticket_hash(&hash, &ticket);
+		assert_true(lp_sig_check(&payment.tickets[i].sig, &hash, lp_key_address(f->account.key)));
+	}
+	settle(outlay, LP_PAID_DONE, 49000);
+}
+
+/* A client that leaves while its tickets are signed: none of them leaves. */
+static void who_leaves_while_tickets_are_signed_has_paid_nothing(void **state)
+{
+	struct fix *f = *state;
+	struct lp_scope *scope = lp_scope_open(f->real.scope, "try");
+
+	f->till = open_till(f, 1);
+	assert_false(lp_outlay_done(pay_with(f, scope, 1, 49000, false)));
+	lp_scope_close(&scope);
+	sign_all(f);
+	assert_int_equal(f->books.n_waits, 0);
+	assert_int_equal(lp_amount_cmp(sum(f, LP_ENTRY_PAID), sum(f, LP_ENTRY_RETURNED)), 0);
 }
 
 static void two_processes_give_no_nonce_twice(void **state)
@@ -616,6 +666,8 @@ int main(void)
 		T(what_is_signed_in_a_while_stays_within_the_share_of_the_deposit),
 		T(two_gateways_that_say_so_stay_within_one_deposit),
 		T(tickets_that_were_seen_count_though_they_are_said_not_to_be_taken),
+		T(many_tickets_are_signed_in_many_turns),
+		T(who_leaves_while_tickets_are_signed_has_paid_nothing),
 		T(two_processes_give_no_nonce_twice),
 	};
 
