@@ -158,8 +158,8 @@ static json_t *path_item(const struct lp_pipeline *row)
 
 	return json_pack("{s:{s:s, s:s, s:s, s:o, s:{s:b, s:{s:{s:o}}}, s:o}}", "post", "operationId",
 			 row->name, "summary", row->title, "description", row->help, "parameters",
-			 lp_openapi_job_parameters(), "requestBody", "required", 1, "content", type, "schema", request_schema(row), "responses",
-			 answers(row));
+			 lp_openapi_job_parameters(), "requestBody", "required", 1, "content", type, "schema",
+			 request_schema(row), "responses", answers(row));
 }
 
 static json_t *object_of(json_t *properties)

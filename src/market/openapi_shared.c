@@ -34,20 +34,25 @@ static json_t *read_text(const char *text)
 json_t *lp_openapi_parameters(void)
 {
 	return read_text(
-		"{'Prefer': {'name': 'Prefer', 'in': 'header', 'schema': {'type': 'string', 'examples': ['respond-async']}, "
+		"{'Prefer': {'name': 'Prefer', 'in': 'header', 'schema': {'type': 'string', 'examples': "
+		"['respond-async']}, "
 		"'description': 'respond-async: answer 202 at once; the job is polled at the Location.'},"
-		"'IdempotencyKey': {'name': 'Idempotency-Key', 'in': 'header', 'schema': {'type': 'string', 'minLength': 1, "
+		"'IdempotencyKey': {'name': 'Idempotency-Key', 'in': 'header', 'schema': {'type': 'string', "
+		"'minLength': 1, "
 		"'maxLength': 255, 'pattern': '^[!-~]+$'}, "
 		"'description': 'The same request with the same key is one job, and gets the same answer for a day.'},"
 		"'LpTrace': {'name': 'Lp-Trace', 'in': 'header', 'schema': {'type': 'string', 'enum': ['1']}, "
-		"'description': 'The answer tells in a header of this name who was chosen, why, who was not, and where the time "
+		"'description': 'The answer tells in a header of this name who was chosen, why, who was not, "
+		"and where the time "
 		"went.'},"
 		"'LpOrchestrator': {'name': 'Lp-Orchestrator', 'in': 'header', 'schema': {'type': 'string'}, "
 		"'description': 'Only these orchestrators, or not those with a ! in front: Ethereum addresses, hosts, or URLs, "
 		"joined by commas.'},"
 		"'LpPriority': {'name': 'Lp-Priority', 'in': 'header', 'schema': {'type': 'string', 'enum': ['high', 'normal', "
-		"'low'], 'default': 'normal'}, 'description': 'Who goes first where jobs wait; only where the operator allows it.'},"
-		"'RequestId': {'name': 'X-Request-Id', 'in': 'header', 'schema': {'type': 'string', 'minLength': 1, 'maxLength': 64}, "
+		"'low'], 'default': 'normal'}, 'description': 'Who goes first where jobs wait; "
+		"only where the operator allows it.'},"
+		"'RequestId': {'name': 'X-Request-Id', 'in': 'header', 'schema': {'type': 'string', 'minLength': 1, "
+		"'maxLength': 64}, "
 		"'description': 'A name of the job for the log; echoed. Absent: one is made.'},"
 		"'Traceparent': {'name': 'traceparent', 'in': 'header', 'schema': {'type': 'string'}, "
 		"'description': 'W3C Trace Context, carried on to the runner, with tracestate.'},"
@@ -60,7 +65,8 @@ json_t *lp_openapi_job_parameters(void)
 	return read_text(
 		"[{'$ref': '#/components/parameters/Prefer'}, {'$ref': '#/components/parameters/IdempotencyKey'}, "
 		"{'$ref': '#/components/parameters/LpTrace'}, {'$ref': '#/components/parameters/LpOrchestrator'}, "
-		"{'$ref': '#/components/parameters/LpPriority'}, {'$ref': '#/components/parameters/RequestId'}, {'$ref': '#/components/parameters/Traceparent'}, "
+		"{'$ref': '#/components/parameters/LpPriority'}, {'$ref': '#/components/parameters/RequestId'}, "
+		"{'$ref': '#/components/parameters/Traceparent'}, "
 		"{'$ref': '#/components/parameters/Media'}]");
 }
 
@@ -71,7 +77,8 @@ json_t *lp_openapi_headers(void)
 		"'LpTrace': {'schema': {'type': 'string'}, 'description': 'How the job went, when it was asked for.'},"
 		"'Replayed': {'schema': {'type': 'string', 'enum': ['true']}, "
 		"'description': 'This is the answer to an earlier request with the same Idempotency-Key.'},"
-		"'RetryAfter': {'schema': {'type': 'integer', 'minimum': 1}, 'description': 'Seconds until another try makes sense.'}}");
+		"'RetryAfter': {'schema': {'type': 'integer', 'minimum': 1}, 'description': "
+		"'Seconds until another try makes sense.'}}");
 }
 
 json_t *lp_openapi_job_headers(void)
@@ -86,7 +93,8 @@ json_t *lp_openapi_job_headers(void)
 json_t *lp_openapi_accepted(void)
 {
 	return read_text("{'description': 'Accepted, with Prefer: respond-async.', 'headers': {"
-			 "'Location': {'schema': {'type': 'string'}, 'description': 'Where the job is polled: /jobs/ID.'}, "
+			 "'Location': {'schema': {'type': 'string'}, 'description': 'Where the job is polled: "
+			 "/jobs/ID.'}, "
 			 "'Preference-Applied': {'schema': {'type': 'string', 'enum': ['respond-async']}}}, "
 			 "'content': {'application/json': {'schema': {'$ref': '#/components/schemas/Job'}}}}");
 }
@@ -94,18 +102,21 @@ json_t *lp_openapi_accepted(void)
 json_t *lp_openapi_job_schemas(void)
 {
 	return read_text(
-		"{'Job': {'type': 'object', 'required': ['id', 'request_id', 'pipeline', 'model', 'status', 'created'], "
+		"{'Job': {'type': 'object', 'required': ['id', 'request_id', 'pipeline', 'model', 'status', "
+		"'created'], "
 		"'properties': {'id': " TEXT("Its key: whoever knows it may read and cancel the job.") ", "
 		"'request_id': " TEXT("The same as id, as the SDKs of the network call it.") ", "
 		"'pipeline': {'type': 'string'}, 'model': {'type': 'string'}, "
 		"'status': {'type': 'string', 'enum': ['processing', 'complete', 'failed', 'cancelled']}, "
 		"'code': " TEXT("How it ended: ok, or the code of the error.") ", "
-		"'created': {'type': 'string', 'format': 'date-time'}, 'ended': {'type': 'string', 'format': 'date-time'}, "
+		"'created': {'type': 'string', 'format': 'date-time'}, 'ended': {'type': 'string', 'format': "
+		"'date-time'}, "
 		"'expires': {'type': 'string', 'format': 'date-time'}, "
 		"'result': {'description': 'The body of the reply, of an error too. Not in lists.'}}},"
 		"'JobList': {'type': 'object', 'properties': {'jobs': {'type': 'array', 'items': "
 		"{'$ref': '#/components/schemas/Job'}}}},"
-		"'Processing': {'type': 'object', 'properties': {'status': {'type': 'string', 'enum': ['processing']}}}}");
+		"'Processing': {'type': 'object', 'properties': {'status': {'type': 'string', 'enum': "
+		"['processing']}}}}");
 }
 
 /* ---- paths ---- */
@@ -118,7 +129,8 @@ static void add(json_t *paths, const char *path, const char *text)
 static void add_jobs(json_t *paths)
 {
 	add(paths, "/jobs",
-	    "{'get': {'operationId': 'list-jobs', 'summary': 'Jobs that are kept, the newest first; on the machine of the "
+	    "{'get': {'operationId': 'list-jobs', 'summary': 'Jobs that are kept, the newest first; "
+	    "on the machine of the "
 	    "gateway only', 'parameters': [{'name': 'limit', 'in': 'query', 'schema': {'type': 'integer', 'minimum': 1, "
 	    "'maximum': 100, 'default': 20}}, {'name': 'after', 'in': 'query', 'schema': {'type': 'string'}, "
 	    "'description': 'The id of the last job of the page before.'}], 'responses': {'200': " GIVES("The jobs.", "JobList") ", "
@@ -133,10 +145,12 @@ static void add_jobs(json_t *paths)
 	    "own status', 'responses': {'200': {'description': 'The reply, as the pipeline describes it.'}, "
 	    "'202': " WAIT ", '404': " NONE ", 'default': " FAILS("The error with which the job ended.") "}}}");
 	add(paths, "/image-to-video/result",
-	    "{'post': {'operationId': 'poll-job', 'summary': 'The poll of the network SDKs, for a job of any pipeline', "
+	    "{'post': {'operationId': 'poll-job', 'summary': 'The poll of the network SDKs, "
+	    "for a job of any pipeline', "
 	    "'requestBody': {'required': true, 'content': {'application/json': {'schema': {'type': 'object', "
 	    "'required': ['request_id'], 'properties': {'request_id': {'type': 'string'}}}}}}, "
-	    "'responses': {'200': {'description': 'It has ended.', 'content': {'application/json': {'schema': {'type': 'object', "
+	    "'responses': {'200': {'description': 'It has ended.', 'content': {'application/json': {'schema': "
+	    "{'type': 'object', "
 	    "'properties': {'status': {'type': 'string', 'enum': ['complete']}, 'result': {}}}}}}, "
 	    "'202': " WAIT ", '400': " FAILS("No such job.") "}}}");
 }

@@ -238,12 +238,14 @@ static void part_ends(struct form *f)
 		return;
 	bytes = lp_span_dup(f->scope, lp_buf_span(&f->bytes));
 	if (f->file && !f->named) {
-		complain(f->d, f->shape->file, "Value error, Expected UploadFile, received: <class 'str'>", "value_error");
+		complain(f->d, f->shape->file, "Value error, Expected UploadFile, received: <class 'str'>",
+			 "value_error");
 	} else if (f->file) {
 		f->ask->file = bytes;
 		f->ask->has_file = true;
 	} else if (!from_text(&f->ask->at[f->field], fields[f->field].kind, bytes)) {
-		complain(f->d, fields[f->field].name, wrong[fields[f->field].kind].words, wrong[fields[f->field].kind].type);
+		complain(f->d, fields[f->field].name, wrong[fields[f->field].kind].words,
+			 wrong[fields[f->field].kind].type);
 	}
 	if (f->field >= 0)
 		f->ask->at[f->field].given = true;
@@ -311,8 +313,8 @@ static void read_form(struct form *f, const struct lp_span of[2])
 	close_list(f->d);
 }
 
-void lp_ask_read(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape, const struct lp_span of[2],
-		 struct lp_denial *d)
+void lp_ask_read(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape,
+		 const struct lp_span of[2], struct lp_denial *d)
 {
 	struct form f = { .scope = scope, .ask = ask, .shape = shape, .d = d };
 	struct lp_span type = of[LP_ASK_TYPE];

@@ -49,8 +49,8 @@ struct lp_denial {
 void lp_deny(struct lp_denial *d, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* A whole body with its content type (at NULL: none was sent), read by the shape. */
-void lp_ask_read(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape, const struct lp_span of[2],
-		 struct lp_denial *d);
+void lp_ask_read(struct lp_scope *scope, struct lp_ask *ask, const struct lp_ask_shape *shape,
+		 const struct lp_span of[2], struct lp_denial *d);
 #define LP_ASK_TYPE 0
 #define LP_ASK_BODY 1
 

@@ -121,8 +121,10 @@ static float horizon_of(enum lp_setting s)
 {
 	static const float at[] = {
 		[LP_PLACE_ANY] = 0.58f, [LP_PLACE_MEADOW] = 0.58f, [LP_PLACE_BEACH] = 0.46f, [LP_PLACE_SEA] = 0.5f,
-		[LP_PLACE_LAKE] = 0.48f, [LP_PLACE_FOREST] = 0.6f, [LP_PLACE_MOUNTAINS] = 0.64f, [LP_PLACE_CITY] = 0.62f,
-		[LP_PLACE_DESERT] = 0.56f, [LP_PLACE_SNOW] = 0.56f, [LP_PLACE_SPACE] = 2.0f, [LP_PLACE_UNDERWATER] = 0.8f,
+		[LP_PLACE_LAKE] = 0.48f, [LP_PLACE_FOREST] = 0.6f, [LP_PLACE_MOUNTAINS] = 0.64f,
+		[LP_PLACE_CITY] = 0.62f,
+		[LP_PLACE_DESERT] = 0.56f, [LP_PLACE_SNOW] = 0.56f, [LP_PLACE_SPACE] = 2.0f,
+		[LP_PLACE_UNDERWATER] = 0.8f,
 		[LP_PLACE_ROOM] = 0.6f, [LP_PLACE_TABLE] = 0.5f, [LP_PLACE_SKY] = 1.4f, [LP_PLACE_MOON] = 0.6f,
 	};
 
@@ -177,7 +179,8 @@ static void rain(struct canvas *c)
 	int n = c->im->w * c->im->h / 320;
 
 	for (int i = 0; i < n; i++) {
-		float x = chance(c, 0.0f, (float)c->im->w), y = chance(c, 0.0f, (float)c->im->h), len = c->unit * chance(c, 0.02f, 0.06f);
+		float x = chance(c, 0.0f, (float)c->im->w), y = chance(c, 0.0f, (float)c->im->h);
+		float len = c->unit * chance(c, 0.02f, 0.06f);
 
 		canvas_stroke(c, (float[]){ x, y, x - len * 0.22f, y + len }, RGB(0xd8e4f0), chance(c, 0.12f, 0.4f));
 	}
@@ -190,8 +193,8 @@ static void snow(struct canvas *c)
 	for (int i = 0; i < n; i++) {
 		float near = chance(c, 0.0f, 1.0f), r = c->unit * (0.0014f + 0.005f * near * near);
 
-		canvas_disc(c, (float[]){ chance(c, 0.0f, (float)c->im->w), chance(c, 0.0f, (float)c->im->h), r, r }, RGB(0xffffff),
-			    0.5f + 0.4f * near);
+		canvas_disc(c, (float[]){ chance(c, 0.0f, (float)c->im->w), chance(c, 0.0f, (float)c->im->h), r, r },
+			    RGB(0xffffff), 0.5f + 0.4f * near);
 	}
 }
 
@@ -209,11 +212,13 @@ static void fog(struct canvas *c)
 
 void lp_backdrop_weather(struct lp_backdrop *b, const struct lp_scene *scene, uint64_t seed)
 {
-	struct canvas c = { .b = b, .im = b->im, .scene = scene, .unit = (float)(b->im->w < b->im->h ? b->im->w : b->im->h) };
+	struct canvas c = { .b = b, .im = b->im, .scene = scene,
+			    .unit = (float)(b->im->w < b->im->h ? b->im->w : b->im->h) };
 
 	lp_dice_init(&c.dice, seed ^ 0x77ea);
 	c.seed = (uint32_t)lp_dice_next(&c.dice);
-	if (scene->setting == LP_PLACE_ROOM || scene->setting == LP_PLACE_TABLE || scene->setting == LP_PLACE_UNDERWATER)
+	if (scene->setting == LP_PLACE_ROOM || scene->setting == LP_PLACE_TABLE ||
+	    scene->setting == LP_PLACE_UNDERWATER)
 		return;
 	if (scene->weather & LP_SKY_FOG)
 		fog(&c);

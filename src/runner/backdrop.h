@@ -23,7 +23,8 @@ struct lp_backdrop {
 };
 
 /* The same scene and seed, the same picture. */
-struct lp_backdrop *lp_backdrop_paint(struct lp_scope *scope, const struct lp_scene *scene, uint64_t seed, int w, int h);
+struct lp_backdrop *lp_backdrop_paint(struct lp_scope *scope, const struct lp_scene *scene, uint64_t seed, int w,
+				      int h);
 /* What falls between the viewer and everything: rain, snow, fog.  Last of all. */
 void lp_backdrop_weather(struct lp_backdrop *b, const struct lp_scene *scene, uint64_t seed);
 

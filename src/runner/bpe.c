@@ -33,7 +33,8 @@ struct lp_span lp_bpe_bytes(struct lp_scope *scope, struct lp_span token)
 	size_t n = 0;
 
 	for (size_t i = 0; i < token.len;) {
-		unsigned char a = (unsigned char)token.at[i], b = i + 1 < token.len ? (unsigned char)token.at[i + 1] : 0;
+		unsigned char a = (unsigned char)token.at[i];
+		unsigned char b = i + 1 < token.len ? (unsigned char)token.at[i + 1] : 0;
 		bool two = (a & 0xe0) == 0xc0 && (b & 0xc0) == 0x80;
 		int byte = two ? byte_of((a & 31u) << 6 | (b & 63u)) : byte_of(a);
 

@@ -126,7 +126,8 @@ static const struct lp_model_row rows[] = {
 		.sha256 = "0a2a0c9436a935cd1d4279cd06e171475b06222cb37c8c8d4afc53a9a7a1885e",
 		.by_default = true,
 		.licence = "Apache-2.0 (TensorFlow Magenta, by the package's README), package MIT",
-		.what = "repaints a picture in one of 26 manners, by words of the prompt or by the seed; builtin/sketch uses it",
+		.what = "repaints a picture in one of 26 manners, by words of the prompt or by the seed; "
+			"builtin/sketch uses it",
 		.is_not = "a diffusion model: it changes strokes, light and colours, never what the picture shows; "
 			  "hours and weathers of the prompt are a rule's work",
 	},
@@ -141,7 +142,8 @@ static const struct lp_model_row rows[] = {
 		.sha256 = "a139c8e0225bbeef8269b82496c8a3ddf9d5a2c7316a61b22e9b7887489e2f40",
 		.factor = 4,
 		.by_default = true,
-		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, the package does not say it per model",
+		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, "
+			   "the package does not say it per model",
 		.what = "four times the sides, sharper than any filter",
 		.is_not = "a restorer: it adds no detail that the picture does not hint at",
 	},
@@ -156,7 +158,8 @@ static const struct lp_model_row rows[] = {
 		.sha256 = "0cf2338ba495408eeeb70db2cabba14e59e54a91d0c9d470d71b58acdd5a67d5",
 		.factor = 2,
 		.by_default = true,
-		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, the package does not say it per model",
+		.licence = "package BSD-3-Clause; SPAN is published as Apache-2.0, "
+			   "the package does not say it per model",
 		.what = "twice the sides",
 		.is_not = "a restorer",
 	},
@@ -315,7 +318,8 @@ static const struct lp_model_row rows[] = {
 		.needs = { "builtin/style26", "builtin/u2netp" },
 		.by_default = true,
 		.licence = "as builtin/style26 and builtin/u2netp, code as lpd",
-		.what = "a camera goes over a picture, what stands out apart from what lies behind, while it is being painted",
+		.what = "a camera goes over a picture, what stands out apart from what lies behind, "
+			"while it is being painted",
 		.is_not = "a video model: nothing in the picture moves by itself",
 	},
 };

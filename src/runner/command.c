@@ -82,7 +82,8 @@ static int run(struct lp_scope *scope, struct command *c, struct lp_log *log)
 	}
 	lp_loop_on_signal(want.loop, LP_SIGNAL_STOP, lp_serve_stop, serve);
 	lp_log_kv(log, LP_INFO, "ready", "listen", c->listen, "version", LPD_VERSION, "files",
-		  c->sandbox.files ? "restricted" : "as the user", "calls", c->sandbox.calls ? "restricted" : "all", NULL);
+		  c->sandbox.files ? "restricted" : "as the user", "calls", c->sandbox.calls ? "restricted" : "all",
+		  NULL);
 	lp_loop_run(want.loop);
 	return 0;
 }

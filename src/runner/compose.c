@@ -42,13 +42,17 @@ static bool natural(const struct lp_thing *t)
 		const char *draw;
 		enum lp_colour colour;
 	} rows[] = {
-		{ "fox", LP_COLOUR_RED }, { "fox", LP_COLOUR_ORANGE }, { "bear", LP_COLOUR_BROWN }, { "wolf", LP_COLOUR_GRAY },
+		{ "fox", LP_COLOUR_RED }, { "fox", LP_COLOUR_ORANGE }, { "bear", LP_COLOUR_BROWN },
+		{ "wolf", LP_COLOUR_GRAY },
 		{ "elephant", LP_COLOUR_GRAY }, { "frog", LP_COLOUR_GREEN }, { "crocodile", LP_COLOUR_GREEN },
 		{ "flamingo", LP_COLOUR_PINK }, { "automobile", LP_COLOUR_RED }, { "tiger animal", LP_COLOUR_ORANGE },
-		{ "dragon", LP_COLOUR_GREEN }, { "crab", LP_COLOUR_RED }, { "lobster", LP_COLOUR_RED }, { "rose", LP_COLOUR_RED },
+		{ "dragon", LP_COLOUR_GREEN }, { "crab", LP_COLOUR_RED }, { "lobster", LP_COLOUR_RED },
+		{ "rose", LP_COLOUR_RED },
 		{ "balloon", LP_COLOUR_RED }, { "sunflower", LP_COLOUR_YELLOW }, { "dolphin", LP_COLOUR_BLUE },
-		{ "fish", LP_COLOUR_BLUE }, { "bird", LP_COLOUR_BLUE }, { "cat face", LP_COLOUR_YELLOW }, { "fire", LP_COLOUR_RED },
-		{ "deciduous tree", LP_COLOUR_GREEN }, { "evergreen tree", LP_COLOUR_GREEN }, { "red apple", LP_COLOUR_RED },
+		{ "fish", LP_COLOUR_BLUE }, { "bird", LP_COLOUR_BLUE }, { "cat face", LP_COLOUR_YELLOW },
+		{ "fire", LP_COLOUR_RED },
+		{ "deciduous tree", LP_COLOUR_GREEN }, { "evergreen tree", LP_COLOUR_GREEN },
+		{ "red apple", LP_COLOUR_RED },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -68,7 +72,8 @@ static bool model_colours(const struct lp_thing *t)
 
 static const char *colour_word(enum lp_colour colour)
 {
-	static const char *const words[] = { "", "red ", "orange ", "yellow ", "green ", "blue ", "purple ", "pink ", "brown ",
+	static const char *const words[] = { "", "red ", "orange ", "yellow ", "green ", "blue ", "purple ", "pink ",
+					     "brown ",
 					     "black ", "white ", "gray " };
 
 	return words[colour];
@@ -295,7 +300,8 @@ static void shadow(struct compose *c, struct lp_scope *tmp, const struct placed 
 	int h = (int)((float)im->h * flat) + 2, pad = (int)(c->unit * 0.05f) + 2;
 	int w = im->w + (int)(fabsf(lean) * (float)h * 2.0f) + 2;
 	struct lp_image *s = lp_image_new(tmp, w + 2 * pad, h + 2 * pad);
-	float shift = lean < 0.0f ? -lean * (float)h * 2.0f : 0.0f, dark = c->want->scene->hour == LP_HOUR_NIGHT ? 0.4f : 0.5f;
+	float shift = lean < 0.0f ? -lean * (float)h * 2.0f : 0.0f;
+	float dark = c->want->scene->hour == LP_HOUR_NIGHT ? 0.4f : 0.5f;
 
 	for (int y = 0; y < h; y++) {
 		for (int x = 0; x < im->w; x++) {

@@ -129,11 +129,11 @@ static void block(struct convert *c, int i, const struct layer *l, int widen)
 
 	if (widen > 1)
 		convolve(c, &(struct layer){ .weight = lp_fmt(c->scope, "%s_expand_conv.weight", p),
-					     .norm = lp_fmt(c->scope, "%s_bn0", p), .in = l->in, .out = wide, .kernel = 1,
-					     .stride = 1, .bend = true });
+					     .norm = lp_fmt(c->scope, "%s_bn0", p), .in = l->in, .out = wide,
+					     .kernel = 1, .stride = 1, .bend = true });
 	convolve(c, &(struct layer){ .weight = lp_fmt(c->scope, "%s_depthwise_conv.weight", p),
-				     .norm = lp_fmt(c->scope, "%s_bn1", p), .in = wide, .out = wide, .kernel = l->kernel,
-				     .stride = l->stride, .apart = true, .bend = true });
+				     .norm = lp_fmt(c->scope, "%s_bn1", p), .in = wide, .out = wide,
+				     .kernel = l->kernel, .stride = l->stride, .apart = true, .bend = true });
 	convolve(c, &(struct layer){ .weight = lp_fmt(c->scope, "%s_project_conv.weight", p),
 				     .norm = lp_fmt(c->scope, "%s_bn2", p), .in = wide, .out = l->out, .kernel = 1,
 				     .stride = 1 });

@@ -44,7 +44,8 @@ static float *planes(struct lp_scope *scope, const struct lp_image *im, const st
 	return v;
 }
 
-static void put(struct lp_image *to, const struct lp_tensor *t, const struct strip *sx, const struct strip *sy, int factor)
+static void put(struct lp_image *to, const struct lp_tensor *t, const struct strip *sx, const struct strip *sy,
+		int factor)
 {
 	size_t w = (size_t)t->dims[3], plane = w * (size_t)t->dims[2];
 	int dx = (sx->keep - sx->at) * factor, dy = (sy->keep - sy->at) * factor;

@@ -23,7 +23,8 @@ static void ridge_paint(struct canvas *c, const struct ridge *r)
 		for (int y = top > 0.0f ? (int)top : 0; (float)y < r->base + 2.0f && y < c->im->h; y++) {
 			float v = (float)y / c->unit, down = ((float)y - top) / r->height;
 			float slope = lp_fbm(c->seed + r->seed + 9, u * 9.0f - v * 6.0f, v * 9.0f, 4);
-			float side = lp_noise(c->seed + r->seed, u * r->rough * 2.0f - v * 3.0f, 1.7f) > 0.5f ? 1.12f : 0.86f;
+			float side = lp_noise(c->seed + r->seed, u * r->rough * 2.0f - v * 3.0f, 1.7f) > 0.5f ?
+				     1.12f : 0.86f;
 			struct lp_rgb colour = scale(r->colour, (0.78f + 0.4f * slope) * (r->snow ? side : 1.0f));
 			float white = r->snow ? 1.0f - lp_smooth(0.10f, 0.34f, down + (slope - 0.5f) * 0.5f) : 0.0f;
 
@@ -37,9 +38,10 @@ static void ridge_paint(struct canvas *c, const struct ridge *r)
 static void mountains(struct canvas *c, float share)
 {
 	struct lp_rgb rock = times(RGB(0x7a86a0), c->b->light.ambient);
-	struct ridge back = { c->b->horizon, c->unit * 0.42f * share, 1.5f, lp_rgb_mix(rock, c->b->light.haze, 0.45f), true, 51 };
-	struct ridge front = { c->b->horizon, c->unit * 0.24f * share, 2.4f, lp_rgb_mix(rock, times(RGB(0x4a6a58), c->b->light.ambient), 0.6f),
-			       false, 61 };
+	struct ridge back = { c->b->horizon, c->unit * 0.42f * share, 1.5f, lp_rgb_mix(rock, c->b->light.haze, 0.45f),
+			      true, 51 };
+	struct ridge front = { c->b->horizon, c->unit * 0.24f * share, 2.4f,
+			       lp_rgb_mix(rock, times(RGB(0x4a6a58), c->b->light.ambient), 0.6f), false, 61 };
 
 	ridge_paint(c, &back);
 	ridge_paint(c, &front);
@@ -48,8 +50,10 @@ static void mountains(struct canvas *c, float share)
 static void hills(struct canvas *c, struct lp_rgb colour)
 {
 	struct lp_rgb lit = times(colour, c->b->light.ambient);
-	struct ridge back = { c->b->horizon, c->unit * 0.13f, 0.9f, lp_rgb_mix(lit, c->b->light.haze, 0.5f), false, 71 };
-	struct ridge front = { c->b->horizon, c->unit * 0.07f, 1.4f, lp_rgb_mix(lit, c->b->light.haze, 0.25f), false, 81 };
+	struct ridge back = { c->b->horizon, c->unit * 0.13f, 0.9f, lp_rgb_mix(lit, c->b->light.haze, 0.5f), false,
+			      71 };
+	struct ridge front = { c->b->horizon, c->unit * 0.07f, 1.4f, lp_rgb_mix(lit, c->b->light.haze, 0.25f), false,
+			       81 };
 
 	ridge_paint(c, &back);
 	ridge_paint(c, &front);
@@ -103,7 +107,8 @@ void far_trees(struct canvas *c, float base, float height, struct lp_rgb colour)
 		struct lp_rgb tree = scale(colour, chance(c, 0.85f, 1.15f));
 
 		if (autumn)
-			tree = times(lp_rgb_mix(RGB(0xc8561e), RGB(0xe0a832), chance(c, 0.0f, 1.0f)), c->b->light.ambient);
+			tree = times(lp_rgb_mix(RGB(0xc8561e), RGB(0xe0a832), chance(c, 0.0f, 1.0f)),
+				     c->b->light.ambient);
 		if (spring && chance(c, 0.0f, 1.0f) > 0.5f)
 			tree = times(RGB(0xf2b6cc), c->b->light.ambient);
 		if (snow || (!autumn && !spring && chance(c, 0.0f, 1.0f) > 0.35f))
@@ -135,13 +140,15 @@ static void house_block(struct canvas *c, const float box[4], struct lp_rgb wall
 	for (int y = (int)box[1]; y < (int)(box[1] + box[3]) && y < c->im->h; y++) {
 		for (int x = (int)box[0]; x < (int)(box[0] + box[2]); x++) {
 			float u = ((float)x - box[0]) / pane, v = ((float)y - box[1]) / (pane * 1.35f);
-			bool in_pane = u - floorf(u) > 0.35f && v - floorf(v) > 0.4f && v > 1.0f && u < box[2] / pane - 0.4f;
+			bool in_pane = u - floorf(u) > 0.35f && v - floorf(v) > 0.4f && v > 1.0f &&
+				u < box[2] / pane - 0.4f;
 			bool on = lp_noise_at(c->seed + (uint32_t)(int)box[0], (int)u, (int)v) < lit;
 			float light = 1.08f - 0.3f * ((float)x - box[0]) / box[2];
 
 			if (x < 0 || y < 0 || x >= c->im->w)
 				continue;
-			put(c, x, y, in_pane && on ? glass : scale(wall, light * (roof && y == (int)box[1] ? 0.7f : 1.0f)));
+			put(c, x, y, in_pane && on ? glass :
+				     scale(wall, light * (roof && y == (int)box[1] ? 0.7f : 1.0f)));
 		}
 	}
 }
@@ -158,7 +165,8 @@ static void town(struct canvas *c)
 			struct lp_rgb wall = times(RGB(walls[lp_dice_below(&c->dice, 6)]), c->b->light.ambient);
 
 			wall = lp_rgb_mix(wall, c->b->light.haze, 0.6f * (1.0f - t));
-			house_block(c, (float[]){ x, c->b->horizon - h, w, h + 3.0f }, wall, is_night(c) ? 0.45f : 0.85f);
+			house_block(c, (float[]){ x, c->b->horizon - h, w, h + 3.0f }, wall,
+				    is_night(c) ? 0.45f : 0.85f);
 			x += w * chance(c, 0.9f, 1.15f);
 		}
 	}

@@ -105,7 +105,8 @@ INLINE void conv_body(const struct flow_conv *c, const float *x, int side, float
 				conv_strip(c, w, x + i * (side + 2) + j, side, sum);
 				for (int k = 0; k < 4; k++) {
 					sum[k] += c->bias[o + k];
-					memcpy(y + (size_t)(o + k) * plane + (size_t)(i * side + j), &sum[k], sizeof sum[k]);
+					memcpy(y + (size_t)(o + k) * plane + (size_t)(i * side + j), &sum[k],
+					       sizeof sum[k]);
 				}
 			}
 		}

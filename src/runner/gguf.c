@@ -104,7 +104,8 @@ enum lp_code lp_gguf_read(struct lp_gguf *out, struct lp_span file, struct lp_er
 	uint64_t version = number(&r, 4), tensors = number(&r, 8), values = number(&r, 8);
 
 	out->n_values = out->n_tensors = 0;
-	if (!lp_span_is(magic, "GGUF") || version < 2 || version > 3 || tensors > LP_GGUF_TENSORS || values > LP_GGUF_VALUES)
+	if (!lp_span_is(magic, "GGUF") || version < 2 || version > 3 || tensors > LP_GGUF_TENSORS ||
+	    values > LP_GGUF_VALUES)
 		r.bad = true;
 	for (; !r.bad && out->n_values < (int)values; out->n_values++)
 		read_value(&r, &out->values[out->n_values]);
@@ -177,8 +178,8 @@ const uint8_t *lp_gguf_tensor(const struct lp_gguf *g, const struct lp_gguf_want
 
 		if (!lp_span_is(t->name, want->name))
 			continue;
-		if (t->type != (unsigned)want->type || t->n_dims > 2 || t->dims[0] != want->cols || rows != want->rows ||
-		    t->bytes.len / want->rows < row)
+		if (t->type != (unsigned)want->type || t->n_dims > 2 || t->dims[0] != want->cols ||
+		    rows != want->rows || t->bytes.len / want->rows < row)
 			return NULL;
 		return (const uint8_t *)t->bytes.at;
 	}

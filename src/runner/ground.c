@@ -39,7 +39,8 @@ static struct lp_rgb lit(const struct canvas *c, unsigned hex)
 static struct lp_rgb grass_rule(struct canvas *c, const struct spot *s)
 {
 	bool autumn = c->scene->weather & LP_SEASON_AUTUMN, deep = c->scene->setting == LP_PLACE_FOREST;
-	float n = lp_fbm(c->seed + 101, s->u * 2.2f, s->v * 2.0f, 5), fine = lp_noise(c->seed + 102, s->u * 30.0f, s->v * 14.0f);
+	float n = lp_fbm(c->seed + 101, s->u * 2.2f, s->v * 2.0f, 5);
+	float fine = lp_noise(c->seed + 102, s->u * 30.0f, s->v * 14.0f);
 	struct lp_rgb dark = autumn ? lit(c, 0x7a6a2c) : deep ? lit(c, 0x2f5a30) : lit(c, 0x3f7d33);
 	struct lp_rgb light = autumn ? lit(c, 0xc9a548) : deep ? lit(c, 0x6f9a45) : lit(c, 0xa4cf58);
 
@@ -54,7 +55,8 @@ static void blades(struct canvas *c, float from)
 
 	for (int i = 0; i < n; i++) {
 		float t = (float)i / (float)n, y = from + ((float)c->im->h - from) * (0.04f + 0.98f * t);
-		float x = chance(c, 0.0f, (float)c->im->w), len = c->unit * (0.006f + 0.035f * t * t) * chance(c, 0.6f, 1.3f);
+		float x = chance(c, 0.0f, (float)c->im->w);
+		float len = c->unit * (0.006f + 0.035f * t * t) * chance(c, 0.6f, 1.3f);
 		float lean = chance(c, -0.35f, 0.35f) * len;
 		struct lp_rgb a = autumn ? lit(c, 0x8a7430) : deep ? lit(c, 0x2c5a2c) : lit(c, 0x4a8f38);
 		struct lp_rgb b = autumn ? lit(c, 0xd8b455) : deep ? lit(c, 0x7fae4e) : lit(c, 0xb8dc66);
@@ -74,7 +76,8 @@ static void flowers(struct canvas *c)
 		struct lp_rgb colour = lit(c, petals[lp_dice_below(&c->dice, 6)]);
 
 		for (int k = 0; k < 5; k++)
-			canvas_disc(c, (float[]){ x + cosf((float)k * 1.257f) * r, y + sinf((float)k * 1.257f) * r * 0.8f, r * 0.75f,
+			canvas_disc(c, (float[]){ x + cosf((float)k * 1.257f) * r,
+						  y + sinf((float)k * 1.257f) * r * 0.8f, r * 0.75f,
 						  r * 0.65f }, colour, 0.95f);
 		canvas_disc(c, (float[]){ x, y, r * 0.55f, r * 0.5f }, lit(c, 0xf2b632), 1.0f);
 	}
@@ -101,7 +104,8 @@ static struct lp_rgb water_rule(struct canvas *c, const struct spot *s)
 	float path = expf(-side * side / (0.006f + 0.03f * s->t)) * lp_smooth(0.52f, 0.66f, crest);
 	struct lp_rgb sky = lp_rgb_mix(l->sky_low, l->sky_top, lp_unit(s->t * 1.1f));
 	struct lp_rgb deep = times(c->scene->setting == LP_PLACE_BEACH ? RGB(0x1f9ab0) : RGB(0x1a5f8a), l->ambient);
-	struct lp_rgb colour = lp_rgb_mix(lp_rgb_mix(sky, deep, 0.45f + 0.3f * s->t), sky, lp_smooth(0.45f, 0.75f, crest) * 0.8f);
+	struct lp_rgb colour = lp_rgb_mix(lp_rgb_mix(sky, deep, 0.45f + 0.3f * s->t), sky,
+					  lp_smooth(0.45f, 0.75f, crest) * 0.8f);
 
 	colour = scale(colour, 0.82f + 0.36f * crest);
 	return lp_rgb_mix(colour, lp_rgb_mix(l->sun, RGB(0xffffff), 0.4f), lp_unit(path * 0.85f));
@@ -117,14 +121,16 @@ static void shore(struct canvas *c, float line)
 		float edge = line + (lp_fbm(c->seed + 131, u * 2.2f, 0.5f, 4) - 0.5f) * c->unit * 0.09f;
 
 		for (int y = (int)(edge - c->unit * 0.05f); y < c->im->h; y++) {
-			float d = ((float)y - edge) / c->unit, n = lp_fbm(c->seed + 132, u * 26.0f, (float)y / c->unit * 40.0f, 3);
+			float d = ((float)y - edge) / c->unit;
+			float n = lp_fbm(c->seed + 132, u * 26.0f, (float)y / c->unit * 40.0f, 3);
 			struct spot s = spot_at(c, x, y);
 			struct lp_rgb sand = sand_rule(c, &s);
 
 			if (y < 0)
 				continue;
 			if (d > 0.0f)
-				lp_image_dab(c->im, x, y, scale(sand, 0.72f + 0.28f * lp_smooth(0.0f, 0.06f, d)), lp_unit(d * c->unit));
+				lp_image_dab(c->im, x, y, scale(sand, 0.72f + 0.28f * lp_smooth(0.0f, 0.06f, d)),
+					     lp_unit(d * c->unit));
 			float foam = lp_smooth(-0.035f, -0.004f, d) * (1.0f - lp_smooth(0.002f, 0.014f, d));
 
 			lp_image_dab(c->im, x, y, scale(RGB(0xffffff), 0.6f + 0.4f * c->b->light.ambient.g),
@@ -138,7 +144,8 @@ static void bank(struct canvas *c, float line)
 	c->b->water = true;
 	c->b->shore = line;
 	for (int x = 0; x < c->im->w; x++) {
-		float edge = line + (lp_fbm(c->seed + 135, (float)x / c->unit * 3.0f, 0.5f, 4) - 0.5f) * c->unit * 0.06f;
+		float edge = line + (lp_fbm(c->seed + 135, (float)x / c->unit * 3.0f, 0.5f, 4) - 0.5f) *
+				    c->unit * 0.06f;
 
 		for (int y = (int)edge; y < c->im->h; y++) {
 			struct spot s = spot_at(c, x, y);
@@ -165,8 +172,10 @@ static struct lp_rgb moon_rule(struct canvas *c, const struct spot *s)
 
 	for (int k = 0; k < 9; k++) {	/* the crater of this cell and of its neighbours */
 		int ix = (int)cx + k % 3 - 1, iy = (int)cy + k / 3 - 1;
-		float px = (float)ix + lp_noise_at(c->seed + 152, ix, iy), py = (float)iy + lp_noise_at(c->seed + 153, ix, iy);
-		float r = 0.18f + 0.3f * lp_noise_at(c->seed + 154, ix, iy), dx = s->u * 1.2f - px, dy = s->v * 1.2f - py;
+		float px = (float)ix + lp_noise_at(c->seed + 152, ix, iy);
+		float py = (float)iy + lp_noise_at(c->seed + 153, ix, iy);
+		float r = 0.18f + 0.3f * lp_noise_at(c->seed + 154, ix, iy), dx = s->u * 1.2f - px;
+		float dy = s->v * 1.2f - py;
 		float d = sqrtf(dx * dx + dy * dy) / r;
 
 		if (d < 1.15f)
@@ -198,7 +207,8 @@ static void floor_boards(struct canvas *c, unsigned dark, unsigned light)
 			float board = floorf(s.u * 3.2f), in = s.u * 3.2f - board;
 			float n = lp_noise_at(c->seed + 171, (int)board, 0);
 			float grain = lp_fbm(c->seed + 172 + (uint32_t)(int)board, s.u * 24.0f, s.v * 2.0f, 4);
-			struct lp_rgb wood = lp_rgb_mix(lit(c, dark), lit(c, light), 0.25f + 0.4f * n + 0.45f * (grain - 0.3f));
+			struct lp_rgb wood = lp_rgb_mix(lit(c, dark), lit(c, light),
+							0.25f + 0.4f * n + 0.45f * (grain - 0.3f));
 
 			put(c, x, y, scale(wood, (in < 0.035f ? 0.62f : 1.0f) * (0.78f + 0.26f * s.t)));
 		}
@@ -213,7 +223,8 @@ static void window_frame(struct canvas *c, const float box[4])
 	for (int y = (int)(box[1] - bar); y < (int)(box[1] + box[3] + bar); y++) {
 		for (int x = (int)(box[0] - bar); x < (int)(box[0] + box[2] + bar); x++) {
 			float u = ((float)x - box[0]) / box[2], v = ((float)y - box[1]) / box[3];
-			bool pane = u > 0.0f && u < 1.0f && v > 0.0f && v < 1.0f && fabsf(u - 0.5f) > 0.035f && fabsf(v - 0.5f) > 0.03f;
+			bool pane = u > 0.0f && u < 1.0f && v > 0.0f && v < 1.0f && fabsf(u - 0.5f) > 0.035f &&
+				fabsf(v - 0.5f) > 0.03f;
 			struct lp_rgb sky = lp_rgb_mix(c->b->light.sky_top, c->b->light.sky_low, lp_unit(v));
 
 			if (v > 0.72f + 0.08f * sinf(u * 7.0f))
@@ -231,7 +242,8 @@ static void room(struct canvas *c)
 
 	for (int y = 0; (float)y < c->b->horizon; y++) {
 		for (int x = 0; x < c->im->w; x++) {
-			float u = (float)x / c->unit, v = (float)y / c->b->horizon, away = fabsf((float)x / (float)c->im->w - side - 0.12f);
+			float u = (float)x / c->unit, v = (float)y / c->b->horizon;
+			float away = fabsf((float)x / (float)c->im->w - side - 0.12f);
 			float stripe = u * 14.0f - floorf(u * 14.0f) < 0.5f ? 1.0f : 0.965f;
 			float n = lp_fbm(c->seed + 181, u * 6.0f, (float)y / c->unit * 6.0f, 3);
 
@@ -239,7 +251,8 @@ static void room(struct canvas *c)
 						 (v > 0.955f ? 0.8f : 1.0f)));
 		}
 	}
-	window_frame(c, (float[]){ side * (float)c->im->w, c->b->horizon * 0.16f, c->unit * 0.24f, c->b->horizon * 0.5f });
+	window_frame(c, (float[]){ side * (float)c->im->w, c->b->horizon * 0.16f, c->unit * 0.24f,
+				   c->b->horizon * 0.5f });
 	floor_boards(c, 0x7a4f2e, 0xc18b57);
 	canvas_disc(c, (float[]){ (float)c->im->w * 0.5f, c->b->horizon + ((float)c->im->h - c->b->horizon) * 0.55f,
 				  c->unit * 0.42f, c->unit * 0.13f }, lit(c, 0x9c3f3a), 0.9f);
@@ -263,9 +276,11 @@ static void table(struct canvas *c)
 		}
 	}
 	for (int k = 0; k < 22; k++) {
-		float at[3] = { chance(c, 0.0f, (float)c->im->w), chance(c, 0.0f, c->b->horizon * 0.92f), c->unit * chance(c, 0.03f, 0.08f) };
+		float at[3] = { chance(c, 0.0f, (float)c->im->w), chance(c, 0.0f, c->b->horizon * 0.92f),
+				c->unit * chance(c, 0.03f, 0.08f) };
 
-		canvas_disc(c, (float[]){ at[0], at[1], at[2], at[2] }, lp_rgb_mix(lit(c, tone[1]), RGB(0xffffff), 0.4f), 0.16f);
+		canvas_disc(c, (float[]){ at[0], at[1], at[2], at[2] },
+			    lp_rgb_mix(lit(c, tone[1]), RGB(0xffffff), 0.4f), 0.16f);
 	}
 	floor_boards(c, 0x8a5a34, 0xd9a66a);
 }
@@ -288,7 +303,8 @@ static void sea_bed(struct canvas *c)
 			struct spot s = spot_at(c, x, y);
 			float net = lp_ridge(c->seed + 202, s.u * 3.0f, s.v * 3.0f, 2);
 			struct lp_rgb sand = lp_rgb_mix(scale(sand_rule(c, &s), 0.75f + 0.4f * net * net), low, 0.42f);
-			float edge = c->b->horizon + (lp_fbm(c->seed + 203, (float)x / c->unit * 3.0f, 1.0f, 3) - 0.3f) * c->unit * 0.06f;
+			float edge = c->b->horizon + (lp_fbm(c->seed + 203, (float)x / c->unit * 3.0f, 1.0f, 3) - 0.3f) *
+							   c->unit * 0.06f;
 
 			lp_image_dab(c->im, x, y, sand, lp_unit(((float)y - edge) / (c->unit * 0.03f)));
 		}
@@ -298,7 +314,8 @@ static void sea_bed(struct canvas *c)
 static void sea_weed(struct canvas *c)
 {
 	for (int k = 0; k < 26; k++) {
-		float x = chance(c, 0.0f, (float)c->im->w), y = c->b->horizon + chance(c, 0.1f, 0.9f) * ((float)c->im->h - c->b->horizon);
+		float x = chance(c, 0.0f, (float)c->im->w);
+		float y = c->b->horizon + chance(c, 0.1f, 0.9f) * ((float)c->im->h - c->b->horizon);
 		float len = c->unit * chance(c, 0.08f, 0.3f), bend = chance(c, 0.0f, 6.0f);
 		struct lp_rgb colour = lp_rgb_mix(lit(c, 0x1f7a5a), lit(c, 0x8ac050), chance(c, 0.0f, 1.0f));
 
@@ -310,7 +327,8 @@ static void sea_weed(struct canvas *c)
 		}
 	}
 	for (int k = 0; k < 30; k++) {
-		float x = chance(c, 0.0f, (float)c->im->w), y = chance(c, 0.0f, c->b->horizon), r = c->unit * chance(c, 0.003f, 0.011f);
+		float x = chance(c, 0.0f, (float)c->im->w), y = chance(c, 0.0f, c->b->horizon);
+		float r = c->unit * chance(c, 0.003f, 0.011f);
 
 		canvas_disc(c, (float[]){ x, y, r, r }, RGB(0xdffcff), 0.35f);
 		canvas_disc(c, (float[]){ x - r * 0.3f, y - r * 0.3f, r * 0.35f, r * 0.35f }, RGB(0xffffff), 0.8f);
@@ -324,14 +342,16 @@ static void mirror_in_water(struct canvas *c, float share)
 
 	for (int y = line; y < c->im->h; y++) {
 		for (int x = 0; x < c->im->w; x++) {
-			float d = (float)(y - line), n = lp_fbm(c->seed + 211, (float)x / c->unit * 5.0f, d / c->unit * 30.0f, 3) - 0.5f;
+			float d = (float)(y - line);
+			float n = lp_fbm(c->seed + 211, (float)x / c->unit * 5.0f, d / c->unit * 30.0f, 3) - 0.5f;
 			int from = line - 1 - (int)(d * 0.9f), at = x + (int)(n * d * 0.12f);
 
 			if (from < 0 || at < 0 || at >= c->im->w)
 				continue;
 			const float *p = lp_image_at(c->im, at, from);
 
-			lp_image_dab(c->im, x, y, (struct lp_rgb){ p[0], p[1], p[2] }, share * (1.0f - 0.5f * d / ((float)c->im->h - c->b->horizon)));
+			lp_image_dab(c->im, x, y, (struct lp_rgb){ p[0], p[1], p[2] },
+				     share * (1.0f - 0.5f * d / ((float)c->im->h - c->b->horizon)));
 		}
 	}
 }

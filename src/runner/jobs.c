@@ -110,7 +110,8 @@ static void done(void *self, void *arg)
 	lp_timer_clear(&job->deadline);
 	if (job->late && job->code == LP_GONE)
 		job->code = lp_fail(&job->err, LP_TIMEOUT, "it took longer than %d s", LP_JOB_SECONDS);
-	lp_log(jobs->want.log, LP_INFO, "job done", "model=%s code=%s ms=%lld bytes=%zu trace=%.*s", job->model->row->name,
+	lp_log(jobs->want.log, LP_INFO, "job done", "model=%s code=%s ms=%lld bytes=%zu trace=%.*s",
+	       job->model->row->name,
 	       lp_code_name(job->code), (long long)(lp_mono(jobs->want.loop) - job->started) / 1000, job->json.len,
 	       LP_ARG(job->trace));
 	if (job->on_done)

@@ -27,7 +27,8 @@ struct lp_job {
 	int w, h, images;		/* of pictures */
 	uint64_t seed;
 	int64_t created;		/* seconds since 1970 */
-	struct lp_span trace;		/* the id of the trace that it is part of, for the log; in the scope, may be empty */
+	/* the id of the trace that it is part of, for the log; in the scope, may be empty */
+	struct lp_span trace;
 	struct lp_stop stop;
 	/* An answer in events: one thread writes at the end, the loop reads up to `told`.  NULL: a whole answer. */
 	char *events;

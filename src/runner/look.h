@@ -11,7 +11,8 @@
 struct lp_names;
 
 /* A JSON list of LP_LOOK_NAMES texts.  LP_CONFIG in words. */
-enum lp_code lp_names_read(struct lp_scope *scope, struct lp_names **out, struct lp_span json, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_names_read(struct lp_scope *scope, struct lp_names **out, struct lp_span json,
+			   struct lp_err *e) LP_MUST_USE;
 
 struct lp_seen {
 	const char *name;	/* of the names */

@@ -29,8 +29,8 @@ static int clamp(float v, int least, int most)
 /* Around a middle, as large as told, inside the picture. */
 static struct part around(const struct lp_image *im, float x, float y, float w, float h)
 {
-	struct part p = { { clamp(x - w / 2, 0, im->w - 1), clamp(y - h / 2, 0, im->h - 1), clamp(x + w / 2 + 1, 1, im->w),
-			    clamp(y + h / 2 + 1, 1, im->h) } };
+	struct part p = { { clamp(x - w / 2, 0, im->w - 1), clamp(y - h / 2, 0, im->h - 1),
+			    clamp(x + w / 2 + 1, 1, im->w), clamp(y + h / 2 + 1, 1, im->h) } };
 
 	return p;
 }
@@ -76,7 +76,8 @@ static enum lp_code look_at(float *to, const struct lp_mask_want *want, struct p
 
 	memset(to, 0, (size_t)im->w * (size_t)im->h * sizeof *to);
 	fill_input(in.v, lp_image_resize(tmp, lp_image_crop(tmp, im, part.at), SIDE, SIDE));
-	enum lp_code code = lp_stopped(want->stop) ? lp_fail(e, LP_GONE, "stopped") : lp_onnx_run(tmp, want->net, &io, e);
+	enum lp_code code = lp_stopped(want->stop) ? lp_fail(e, LP_GONE, "stopped")
+		: lp_onnx_run(tmp, want->net, &io, e);
 
 	if (code == LP_OK && lp_tensor_count(&io.out) != SIDE * SIDE)
 		code = lp_fail(e, LP_RUNNER, "the network's answer has another size");
@@ -85,7 +86,8 @@ static enum lp_code look_at(float *to, const struct lp_mask_want *want, struct p
 
 		for (int y = 0; y < h; y++) {
 			for (int x = 0; x < w; x++)
-				to[(size_t)(y + part.at[1]) * (size_t)im->w + (size_t)(x + part.at[0])] = lp_image_at(p, x, y)[3];
+				to[(size_t)(y + part.at[1]) * (size_t)im->w +
+				   (size_t)(x + part.at[0])] = lp_image_at(p, x, y)[3];
 		}
 	}
 	lp_scope_close(&tmp);
@@ -98,7 +100,8 @@ static void cut_to_box(float *p, int w, int h, const float box[4])
 {
 	for (int y = 0; y < h; y++) {
 		for (int x = 0; x < w; x++) {
-			if ((float)x + 1.0f < box[0] || (float)x > box[2] || (float)y + 1.0f < box[1] || (float)y > box[3])
+			if ((float)x + 1.0f < box[0] || (float)x > box[2] || (float)y + 1.0f < box[1] ||
+			    (float)y > box[3])
 				p[(size_t)y * (size_t)w + (size_t)x] = 0.0f;
 		}
 	}
@@ -179,10 +182,12 @@ static struct part part_of(const struct lp_mask_want *want, int i)
 	if (prompt->has_box) {
 		const float *b = prompt->box;
 
-		return around(im, (b[0] + b[2]) / 2, (b[1] + b[3]) / 2, (b[2] - b[0]) * by_box[i], (b[3] - b[1]) * by_box[i]);
+		return around(im, (b[0] + b[2]) / 2, (b[1] + b[3]) / 2, (b[2] - b[0]) * by_box[i],
+			      (b[3] - b[1]) * by_box[i]);
 	}
 	if (!middle(prompt, at, reach))
-		return i == 1 ? around(im, (float)im->w / 2, (float)im->h / 2, 0.8f * (float)im->w, 0.8f * (float)im->h) : whole(im);
+		return i == 1 ? around(im, (float)im->w / 2, (float)im->h / 2, 0.8f * (float)im->w,
+				       0.8f * (float)im->h) : whole(im);
 	if (i == 0)
 		return whole(im);
 	return around(im, at[0], at[1], fmaxf(by_point[i] * (float)im->w, 1.5f * reach[0]),

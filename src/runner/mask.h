@@ -29,7 +29,8 @@ struct lp_mask_text {
 };
 
 /* LP_BAD_REQUEST in words that name the field.  Points and boxes outside are brought in.  Pure. */
-enum lp_code lp_mask_prompt_read(struct lp_mask_prompt *out, const struct lp_mask_text *text, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_mask_prompt_read(struct lp_mask_prompt *out, const struct lp_mask_text *text,
+				 struct lp_err *e) LP_MUST_USE;
 
 struct lp_mask {
 	float *p;			/* w * h of the picture, how likely a pixel is of the thing: 0..1 */

@@ -53,7 +53,8 @@ static enum lp_code add_points(struct lp_mask_prompt *out, const struct lp_mask_
 		const json_t *pair = json_array_get(points, i), *label = json_array_get(labels, i);
 		float x, y;
 
-		if (json_array_size(pair) != 2 || !number(json_array_get(pair, 0), &x) || !number(json_array_get(pair, 1), &y))
+		if (json_array_size(pair) != 2 || !number(json_array_get(pair, 0), &x) ||
+		    !number(json_array_get(pair, 1), &y))
 			return lp_fail(e, LP_BAD_REQUEST, "point_coords must be a list of [x, y]");
 		if (!json_is_number(label))
 			return lp_fail(e, LP_BAD_REQUEST, "point_labels must be a list of 0 and 1");
@@ -65,7 +66,8 @@ static enum lp_code add_points(struct lp_mask_prompt *out, const struct lp_mask_
 	return LP_OK;
 }
 
-static enum lp_code add_box(struct lp_mask_prompt *out, const struct lp_mask_text *t, const json_t *box, struct lp_err *e)
+static enum lp_code add_box(struct lp_mask_prompt *out, const struct lp_mask_text *t, const json_t *box,
+			    struct lp_err *e)
 {
 	for (size_t i = 0; i < 4; i++) {
 		int side = i % 2 ? t->h : t->w;
@@ -76,7 +78,8 @@ static enum lp_code add_box(struct lp_mask_prompt *out, const struct lp_mask_tex
 		out->box[i] = within(t->fractions ? v * (float)side : v, side + 1);
 	}
 	if (out->box[2] - out->box[0] < 2.0f || out->box[3] - out->box[1] < 2.0f)
-		return lp_fail(e, LP_BAD_REQUEST, "box must be at least two pixels wide and high, and inside the picture");
+		return lp_fail(e, LP_BAD_REQUEST,
+			       "box must be at least two pixels wide and high, and inside the picture");
 	out->has_box = true;
 	return LP_OK;
 }

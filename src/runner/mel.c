@@ -34,7 +34,8 @@ static void fill_bands(float *w)
 	for (int b = 0; b < LP_MEL_BANDS; b++) {
 		for (int k = 0; k < BINS; k++) {
 			double hz = 8000.0 * k / (BINS - 1);
-			double up = (hz - edge[b]) / (edge[b + 1] - edge[b]), down = (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]);
+			double up = (hz - edge[b]) / (edge[b + 1] - edge[b]);
+			double down = (edge[b + 2] - hz) / (edge[b + 2] - edge[b + 1]);
 			double v = fmax(0.0, fmin(up, down)) * 2.0 / (edge[b + 2] - edge[b]);
 
 			w[b * BINS_ROOM + k] = (float)v;
@@ -47,7 +48,8 @@ static void fill_waves(float *w)
 {
 	for (int k = 0; k < BINS; k++) {
 		for (int i = 0; i < WINDOW; i++) {
-			double bend = 0.5 - 0.5 * cos(2.0 * M_PI * i / WINDOW), turn = 2.0 * M_PI * (double)(k * i % WINDOW) / WINDOW;
+			double bend = 0.5 - 0.5 * cos(2.0 * M_PI * i / WINDOW);
+			double turn = 2.0 * M_PI * (double)(k * i % WINDOW) / WINDOW;
 
 			w[k * WINDOW + i] = (float)(bend * cos(turn));
 			w[(BINS + k) * WINDOW + i] = (float)(bend * sin(turn));
@@ -73,15 +75,16 @@ static void slice(float *to, const struct work *w, const float *samples, size_t 
 		for (int i = 0; i < WINDOW; i++)
 			w->frames[f * WINDOW + i] = at(samples, n, (long)(first + f) * HOP + i - WINDOW / 2);
 	}
-	lp_nn_product(&(struct lp_product){ .a = w->frames, .w = w->waves, .out = w->spectrum, .n = SLICE, .m = 2 * BINS, .k = WINDOW });
+	lp_nn_product(&(struct lp_product){ .a = w->frames, .w = w->waves, .out = w->spectrum, .n = SLICE,
+					    .m = 2 * BINS, .k = WINDOW });
 	for (int f = 0; f < SLICE; f++) {
 		const float *s = w->spectrum + f * 2 * BINS;
 
 		for (int k = 0; k < BINS; k++)
 			w->power[f * BINS_ROOM + k] = s[k] * s[k] + s[BINS + k] * s[BINS + k];
 	}
-	lp_nn_product(&(struct lp_product){ .a = w->power, .w = w->bands, .out = to + (size_t)first * LP_MEL_BANDS, .n = SLICE,
-					    .m = LP_MEL_BANDS, .k = BINS_ROOM });
+	lp_nn_product(&(struct lp_product){ .a = w->power, .w = w->bands, .out = to + (size_t)first * LP_MEL_BANDS,
+					    .n = SLICE, .m = LP_MEL_BANDS, .k = BINS_ROOM });
 }
 
 /* Logarithms within eight decades below the loudest. */
@@ -101,8 +104,10 @@ void lp_mel(float *to, const float *samples, size_t n)
 {
 	struct lp_scope *tmp = lp_scope_open(NULL, "mel");
 	struct work w = {
-		.waves = lp_new_array(tmp, float, 2 * BINS * WINDOW), .bands = lp_new_array(tmp, float, LP_MEL_BANDS * BINS_ROOM),
-		.frames = lp_new_array(tmp, float, SLICE * WINDOW), .spectrum = lp_new_array(tmp, float, SLICE * 2 * BINS),
+		.waves = lp_new_array(tmp, float, 2 * BINS * WINDOW),
+		.bands = lp_new_array(tmp, float, LP_MEL_BANDS * BINS_ROOM),
+		.frames = lp_new_array(tmp, float, SLICE * WINDOW),
+		.spectrum = lp_new_array(tmp, float, SLICE * 2 * BINS),
 		.power = lp_new_array(tmp, float, SLICE * BINS_ROOM),
 	};
 

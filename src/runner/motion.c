@@ -38,7 +38,8 @@ struct lp_camera lp_camera_draw(uint64_t seed, float amount)
 static struct lp_image *fit(struct lp_scope *scope, const struct lp_image *from, int w, int h)
 {
 	double wide = (double)w / h;
-	int cut_w = (int)fmin((double)from->w, from->h * wide + 0.5), cut_h = (int)fmin((double)from->h, from->w / wide + 0.5);
+	int cut_w = (int)fmin((double)from->w, from->h * wide + 0.5);
+	int cut_h = (int)fmin((double)from->h, from->w / wide + 0.5);
 
 	cut_w = cut_w > 0 ? cut_w : 1;
 	cut_h = cut_h > 0 ? cut_h : 1;
@@ -168,11 +169,13 @@ struct view {
 static struct view view_at(const struct lp_motion *m, float t, float depth)
 {
 	const struct lp_camera *c = &m->camera;
-	float zoom = lp_mix(c->zoom[0], c->zoom[1], t), middle = (c->zoom[0] + c->zoom[1]) / 2, w = (float)m->want.w, h = (float)m->want.h;
+	float zoom = lp_mix(c->zoom[0], c->zoom[1], t), middle = (c->zoom[0] + c->zoom[1]) / 2, w = (float)m->want.w;
+	float h = (float)m->want.h;
 	float room_x = 0.5f * w * (1.0f - 1.0f / zoom), room_y = 0.5f * h * (1.0f - 1.0f / zoom);
 	float x = lp_mix(c->at[0][0], c->at[1][0], t) * room_x, y = lp_mix(c->at[0][1], c->at[1][1], t) * room_y;
 
-	return (struct view){ zoom * (1.0f + depth * (zoom / middle - 1.0f)), w / 2 + x * (1.0f + depth), h / 2 + y * (1.0f + depth) };
+	return (struct view){ zoom * (1.0f + depth * (zoom / middle - 1.0f)), w / 2 + x * (1.0f + depth),
+			      h / 2 + y * (1.0f + depth) };
 }
 
 static void lay_view(struct lp_image *to, const struct lp_image *layer, struct view v)
@@ -200,7 +203,8 @@ static enum lp_code paint(const struct lp_motion *m, struct lp_image *im, float 
 	return lp_style_apply(m->want.style, im, &style, e);
 }
 
-enum lp_code lp_motion_frame(struct lp_scope *scope, struct lp_image **out, const struct lp_motion *m, int i, struct lp_err *e)
+enum lp_code lp_motion_frame(struct lp_scope *scope, struct lp_image **out, const struct lp_motion *m, int i,
+			     struct lp_err *e)
 {
 	float t = (float)i / (LP_MOTION_FRAMES - 1), smooth = lp_mix(t, lp_smooth(0.0f, 1.0f, t), 0.5f);
 

@@ -392,8 +392,8 @@ static enum lp_code on_interp(struct convert *c, const struct layer *l)
 	int64_t kind = whole(l, 0, -1, 3);
 	const struct param *h = param(l, 1), *w = param(l, 2);
 
-	if (!only(l, KEY(0) | KEY(1) | KEY(2)) || (kind != 1 && kind != 3) || !h || !w || !(h->v > 0.0 && h->v <= 8.0) ||
-	    !(w->v > 0.0 && w->v <= 8.0))
+	if (!only(l, KEY(0) | KEY(1) | KEY(2)) || (kind != 1 && kind != 3) || !h || !w ||
+	    !(h->v > 0.0 && h->v <= 8.0) || !(w->v > 0.0 && w->v <= 8.0))
 		return bad(c, "a resize of an unknown kind");
 	float scales[4] = { 1.0f, 1.0f, (float)h->v, (float)w->v };
 	const char *in[3] = { l->in[0], "", constant(c, l, "s", scales, 4) };

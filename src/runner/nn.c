@@ -50,7 +50,8 @@ INLINE void tile(const struct lp_product *p, int i, int o, int rows, int cols)
 	}
 	for (int r = 0; r < rows; r++) {
 		for (int c = 0; c < cols; c++)
-			p->out[(size_t)(i + r) * (size_t)pitch + (size_t)(o + c)] = sum8(&s[r][c]) + (p->bias ? p->bias[o + c] : 0.0f);
+			p->out[(size_t)(i + r) * (size_t)pitch + (size_t)(o + c)] = sum8(&s[r][c]) +
+				(p->bias ? p->bias[o + c] : 0.0f);
 	}
 }
 
@@ -186,12 +187,14 @@ static WIDE void product_wide(const struct lp_product *p, const struct part *par
 /* 32 products of whole numbers as eight sums; w is 0..15, or signed: then its sign goes over to x. */
 static inline __attribute__((always_inline, target("avx2,fma,f16c"))) __m256 block_sums(__m256i w, __m256i x, bool sign)
 {
-	__m256i pairs = sign ? _mm256_maddubs_epi16(_mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
+	__m256i pairs = sign ? _mm256_maddubs_epi16(_mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w)) :
+			       _mm256_maddubs_epi16(w, x);
 
 	return _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-static inline __attribute__((always_inline, target("avx2,fma,f16c"))) __m256i block_wholes(enum lp_quant kind, const uint8_t *at)
+static inline __attribute__((always_inline, target("avx2,fma,f16c")))
+__m256i block_wholes(enum lp_quant kind, const uint8_t *at)
 {
 	if (kind == LP_Q8_0)
 		return _mm256_loadu_si256((const __m256i_u *)(const void *)(at + 2));
@@ -230,7 +233,8 @@ static inline __attribute__((always_inline, target("avx2,fma,f16c"))) void quant
 				const struct rounded *r = &x[i * blocks + b];
 				__m256i q = _mm256_loadu_si256((const __m256i_u *)(const void *)r->q);
 
-				total[i] = _mm256_fmadd_ps(block_sums(w, q, p->kind == LP_Q8_0), _mm256_set1_ps(scale * r->scale), total[i]);
+				total[i] = _mm256_fmadd_ps(block_sums(w, q, p->kind == LP_Q8_0),
+							   _mm256_set1_ps(scale * r->scale), total[i]);
 				rest[i] += least * r->sum;
 			}
 		}

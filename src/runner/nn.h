@@ -25,7 +25,8 @@ void lp_nn_softmax(float *x, int n);
 void lp_nn_gelu(struct lp_crew *crew, float *x, size_t n);
 /* to may be x. */
 struct lp_norm {
-	const float *gain, *shift;	/* shift NULL: by the root of the mean square alone (RMS), else by mean and spread */
+	/* shift NULL: by the root of the mean square alone (RMS), else by mean and spread */
+	const float *gain, *shift;
 	float epsilon;
 };
 

@@ -27,7 +27,8 @@ struct lp_reader {
 	void (*end)(struct tess *api);
 	int (*set_variable)(struct tess *api, const char *name, const char *value);
 	void (*set_mode)(struct tess *api, int mode);
-	void (*set_image)(struct tess *api, const unsigned char *at, int w, int h, int bytes_per_pixel, int bytes_per_line);
+	void (*set_image)(struct tess *api, const unsigned char *at, int w, int h, int bytes_per_pixel,
+			  int bytes_per_line);
 	int (*recognize)(struct tess *api, struct tess_monitor *monitor);
 	char *(*text)(struct tess *api);
 	int (*sureness)(struct tess *api);
@@ -57,7 +58,8 @@ static bool bind_all(struct lp_reader *r)
 	       bind(r, "TessBaseAPIRecognize", &r->recognize) && bind(r, "TessBaseAPIGetUTF8Text", &r->text) &&
 	       bind(r, "TessBaseAPIMeanTextConf", &r->sureness) && bind(r, "TessDeleteText", &r->delete_text) &&
 	       bind(r, "TessBaseAPIClear", &r->clear) && bind(r, "TessMonitorCreate", &r->monitor) &&
-	       bind(r, "TessMonitorDelete", &r->delete_monitor) && bind(r, "TessMonitorSetCancelFunc", &r->set_cancel) &&
+	       bind(r, "TessMonitorDelete", &r->delete_monitor) &&
+	       bind(r, "TessMonitorSetCancelFunc", &r->set_cancel) &&
 	       bind(r, "TessMonitorSetCancelThis", &r->set_cancel_self) &&
 	       bind(r, "TessMonitorSetDeadlineMSecs", &r->set_deadline);
 }

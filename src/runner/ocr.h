@@ -10,7 +10,8 @@
 struct lp_reader;
 
 /* library: "libtesseract.so.5".  LP_UNAVAILABLE in words: no library, or no words of English. */
-enum lp_code lp_reader_open(struct lp_scope *scope, struct lp_reader **out, const char *library, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_reader_open(struct lp_scope *scope, struct lp_reader **out, const char *library,
+			    struct lp_err *e) LP_MUST_USE;
 const char *lp_reader_version(const struct lp_reader *reader);
 
 #define LP_OCR_SECONDS 120

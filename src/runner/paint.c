@@ -68,7 +68,8 @@ static void lines(struct lp_image *im, const struct lp_image *from, bool ink)
 			float paper = ink ? 1.0f : lp_unit(0.72f + 0.28f * light + 0.05f * (grain - 0.5f)) * hatch;
 
 			for (int c = 0; c < 3; c++) {
-				float ground = ink ? floorf(p[c] * 5.0f + 0.5f) / 5.0f : paper * (c == 2 ? 0.93f : 1.0f);
+				float ground = ink ? floorf(p[c] * 5.0f + 0.5f) / 5.0f
+					: paper * (c == 2 ? 0.93f : 1.0f);
 
 				p[c] = lp_mix(ground, 0.12f, edge * (ink ? 0.9f : 0.75f));
 			}
@@ -84,7 +85,8 @@ static void watercolour(struct lp_image *im)
 			float wet = lp_fbm(31, (float)x * 0.02f, (float)y * 0.02f, 4), grain = lp_noise_at(33, x, y);
 
 			for (int c = 0; c < 3; c++)
-				p[c] = lp_unit(lp_mix(p[c], 1.0f, 0.22f + 0.3f * (wet - 0.4f)) + 0.04f * (grain - 0.5f));
+				p[c] = lp_unit(lp_mix(p[c], 1.0f, 0.22f + 0.3f * (wet - 0.4f)) +
+					       0.04f * (grain - 0.5f));
 		}
 	}
 }
@@ -99,7 +101,8 @@ static void cells(struct lp_image *im, const struct lp_image *from, uint32_t see
 
 			for (int k = 0; k < 9; k++) {
 				int i = cx + k % 3 - 1, j = cy + k / 3 - 1;
-				float qx = ((float)i + lp_noise_at(seed, i, j)) * side, qy = ((float)j + lp_noise_at(seed + 1, i, j)) * side;
+				float qx = ((float)i + lp_noise_at(seed, i, j)) * side;
+				float qy = ((float)j + lp_noise_at(seed + 1, i, j)) * side;
 				float dx = (float)x - qx, dy = (float)y - qy, d = sqrtf(dx * dx + dy * dy);
 
 				if (d < best) {

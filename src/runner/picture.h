@@ -20,7 +20,8 @@ enum lp_code lp_picture_read(struct lp_scope *scope, struct lp_image **out, stru
 void lp_picture_write(struct lp_buf *to, const struct lp_image *im);
 
 /* The two readers behind lp_picture_read. */
-enum lp_code lp_png_read(struct lp_scope *scope, struct lp_image **out, struct lp_span file, int side, struct lp_err *e);
+enum lp_code lp_png_read(struct lp_scope *scope, struct lp_image **out, struct lp_span file, int side,
+			 struct lp_err *e);
 enum lp_code lp_jpeg_read(struct lp_scope *scope, struct lp_image **out, struct lp_span file, int side,
 			  struct lp_err *e);
 

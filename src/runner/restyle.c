@@ -33,7 +33,8 @@ void lp_manner_want(struct lp_style_want *want, enum lp_manner manner)
 {
 	const struct manner_row *row = &manners[manner];
 
-	*want = (struct lp_style_want){ .strength = row->strength, .colour = row->colour, .keep_tone = row->colour < 0.3f };
+	*want = (struct lp_style_want){ .strength = row->strength, .colour = row->colour,
+					.keep_tone = row->colour < 0.3f };
 	for (int i = 0; i < 2; i++)
 		want->weights[row->of[i].style] += row->of[i].weight;
 }

@@ -124,7 +124,8 @@ static const struct entry *look_up(const struct text *text, int i, int *len, boo
 
 		for (int k = 0; k < n; k++) {
 			whole = whole && text->words[i + k][0];
-			at += (size_t)snprintf(phrase + at, sizeof phrase - at, "%s%s", k ? " " : "", text->words[i + k]);
+			at += (size_t)snprintf(phrase + at, sizeof phrase - at, "%s%s", k ? " " : "",
+					       text->words[i + k]);
 		}
 		const struct entry *hit = whole ? find_phrase(phrase) : NULL;
 
@@ -337,7 +338,8 @@ static void settle(struct lp_scene *scene)
 	}
 	if (scene->setting == LP_PLACE_ANY)
 		scene->setting = scene->weather & LP_SKY_SNOW ? LP_PLACE_SNOW : LP_PLACE_MEADOW;
-	if (scene->hour == LP_HOUR_ANY && scene->weather & (LP_SKY_MOON | LP_SKY_STARS | LP_SKY_FIREWORKS | LP_SKY_AURORA))
+	if (scene->hour == LP_HOUR_ANY &&
+	    scene->weather & (LP_SKY_MOON | LP_SKY_STARS | LP_SKY_FIREWORKS | LP_SKY_AURORA))
 		scene->hour = LP_HOUR_NIGHT;
 	if (scene->hour == LP_HOUR_ANY)
 		scene->hour = LP_HOUR_DAY;

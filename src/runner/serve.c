@@ -76,8 +76,8 @@ static void reply_err(struct intake *in, const struct lp_err *e)
 
 static void write_model(struct lp_buf *to, const struct lp_offer *offer)
 {
-	lp_buf_fmt(to, "{\"name\":\"%s\",\"pipeline\":\"%s\",\"engine\":\"%s\",\"fallback\":%s,\"why\":", offer->row->name,
-		   offer->row->pipeline, offer->engine, offer->fallback ? "true" : "false");
+	lp_buf_fmt(to, "{\"name\":\"%s\",\"pipeline\":\"%s\",\"engine\":\"%s\",\"fallback\":%s,\"why\":",
+		   offer->row->name, offer->row->pipeline, offer->engine, offer->fallback ? "true" : "false");
 	lp_json_write_str(to, lp_span(offer->why));
 	lp_buf_add_text(to, ",\"licence\":");
 	lp_json_write_str(to, lp_span(offer->row->licence));
@@ -252,7 +252,8 @@ static void check_model(struct intake *in, struct lp_job *job, struct lp_denial 
 	const struct lp_offer *offer = asked.len ? lp_studio_find(studio, asked) : lp_studio_default(studio, pipeline);
 
 	if (!offer || strcmp(offer->row->pipeline, pipeline) != 0)
-		lp_deny(d, 400, "pipeline %s: no model %.*s is loaded here", pipeline, (int)(asked.len < 80 ? asked.len : 80), asked.at);
+		lp_deny(d, 400, "pipeline %s: no model %.*s is loaded here", pipeline,
+			(int)(asked.len < 80 ? asked.len : 80), asked.at);
 	else if (!offer->ready)
 		lp_deny(d, 503, "%s", offer->why);
 	else
@@ -333,7 +334,8 @@ static void end_events(struct intake *in, struct lp_job *job)
 {
 	pass_events(in, job);
 	if (job->code != LP_OK)
-		lp_reply_write(in->ex, LP_SPAN("data: {\"error\":\"Internal server error during LLM processing.\"}\n\n"));
+		lp_reply_write(in->ex,
+			       LP_SPAN("data: {\"error\":\"Internal server error during LLM processing.\"}\n\n"));
 	lp_reply_end(in->ex);
 }
 
@@ -486,8 +488,8 @@ static struct lp_router *routes(struct lp_serve *s)
 	}
 	for (int i = 0; i < n; i++) {
 		struct door *door = lp_new(s->scope, struct door);
-		struct lp_route route = { .method = "POST", .path = lp_fmt(s->scope, "/%s", pipes[i].name), .handle = on_post,
-					  .body_limit = pipes[i].body_limit, .self = door };
+		struct lp_route route = { .method = "POST", .path = lp_fmt(s->scope, "/%s", pipes[i].name),
+					  .handle = on_post, .body_limit = pipes[i].body_limit, .self = door };
 
 		door->serve = s;
 		door->pipe = &pipes[i];
@@ -509,14 +511,16 @@ enum lp_code lp_serve_open(struct lp_scope *scope, struct lp_serve **out, const 
 {
 	struct lp_serve *s = lp_new(scope, struct lp_serve);
 	const struct lp_sounds *sounds = lp_sounds_open(scope, NULL);
-	struct lp_jobs_want jobs = { .loop = want->loop, .log = want->log, .sounds = sounds, .on_idle = on_idle, .self = s };
+	struct lp_jobs_want jobs = { .loop = want->loop, .log = want->log, .sounds = sounds, .on_idle = on_idle,
+				     .self = s };
 	struct lp_server_want server = { .handle = lp_router_handle, .log = want->log };
 
 	*out = NULL;
 	s->scope = scope;
 	s->want = *want;
 	if (!lp_sounds_all(sounds))
-		lp_log_kv(want->log, LP_INFO, "only WAVE files are heard", "why", "lpd-sound.so is not beside the program", NULL);
+		lp_log_kv(want->log, LP_INFO, "only WAVE files are heard", "why",
+			  "lpd-sound.so is not beside the program", NULL);
 	s->crew = jobs.crew = lp_crew_open(scope, want->threads);
 	s->jobs = lp_jobs_open(scope, &jobs);
 	enum lp_code code = lp_url_parse_address(scope, &server.address, lp_span(want->listen), 8000, e);

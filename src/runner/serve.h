@@ -11,7 +11,8 @@ struct lp_serve_want {
 	const char *listen;		/* unix:PATH or HOST:PORT */
 	const char *models;		/* folder */
 	const char *token;		/* bearer of the POST routes; NULL or "": none */
-	/* Give up what is no longer needed: after the port is open and before anything of a model starts a thread; may be NULL. */
+	/* Give up what is no longer needed: after the port is open and before anything of a model starts a thread;
+	 * may be NULL. */
 	void (*confine)(void *self);
 	void *self;
 	int threads;			/* of one job; 0: as many as there are cores for it */

@@ -90,8 +90,10 @@ static bool read_sizes(struct lp_smollm *m, const struct lp_gguf *g)
 {
 	uint32_t d, heads, kv, feed, layers, words;
 
-	if (!lp_gguf_whole(g, "llama.embedding_length", &d) || !lp_gguf_whole(g, "llama.attention.head_count", &heads) ||
-	    !lp_gguf_whole(g, "llama.attention.head_count_kv", &kv) || !lp_gguf_whole(g, "llama.feed_forward_length", &feed) ||
+	if (!lp_gguf_whole(g, "llama.embedding_length", &d) ||
+	    !lp_gguf_whole(g, "llama.attention.head_count", &heads) ||
+	    !lp_gguf_whole(g, "llama.attention.head_count_kv", &kv) ||
+	    !lp_gguf_whole(g, "llama.feed_forward_length", &feed) ||
 	    !lp_gguf_whole(g, "llama.block_count", &layers) || !lp_gguf_whole(g, "llama.vocab_size", &words) ||
 	    !lp_gguf_float(g, "llama.rope.freq_base", &m->base) ||
 	    !lp_gguf_float(g, "llama.attention.layer_norm_rms_epsilon", &m->epsilon))
@@ -146,7 +148,8 @@ static enum lp_code load(struct lp_scope *scope, struct lp_smollm *m, const stru
 	m->words = get(&l, LP_GGUF_Q8_0, m->d, m->n_words);
 	if (l.missing)
 		return lp_fail(e, LP_CONFIG, "the model's file lacks %s, or it is of another kind", l.missing);
-	return read_words(scope, m, g) ? LP_OK : lp_fail(e, LP_CONFIG, "the model's words are not of a kind that is known here");
+	return read_words(scope, m, g) ? LP_OK :
+		lp_fail(e, LP_CONFIG, "the model's words are not of a kind that is known here");
 }
 
 enum lp_code lp_smollm_open(struct lp_scope *scope, struct lp_smollm **out, struct lp_span file, struct lp_err *e)
@@ -185,8 +188,8 @@ struct talk {
 
 static void multiply(float *out, const struct lp_smollm *m, const uint8_t *w, const float *x, const int nmk[3])
 {
-	lp_nn_quant_product(&(struct lp_quant_product){ .kind = LP_Q4_1, .w = w, .x = x, .out = out, .n = nmk[0], .m = nmk[1],
-							.k = nmk[2], .crew = m->crew });
+	lp_nn_quant_product(&(struct lp_quant_product){ .kind = LP_Q4_1, .w = w, .x = x, .out = out, .n = nmk[0],
+							.m = nmk[1], .k = nmk[2], .crew = m->crew });
 }
 
 /* Pairs of neighbours are turned by an angle that grows with the place. */
@@ -290,8 +293,8 @@ static void feed(struct talk *t, int layer, int n)
 static void forward(struct talk *t, int first, int n, bool tell)
 {
 	const struct lp_smollm *m = t->m;
-	struct lp_quant_product words = { .kind = LP_Q8_0, .w = m->words, .x = t->norm, .out = t->logits, .n = 1, .m = m->n_words,
-					  .k = m->d, .crew = m->crew };
+	struct lp_quant_product words = { .kind = LP_Q8_0, .w = m->words, .x = t->norm, .out = t->logits, .n = 1,
+					  .m = m->n_words, .k = m->d, .crew = m->crew };
 
 	for (int i = 0; i < n; i++)
 		lp_nn_quant_row(t->x + (size_t)i * (size_t)m->d, &words, t->tokens[first + i]);
@@ -347,7 +350,8 @@ int lp_smollm_choose(float *logits, int n, const struct lp_choice *how, double u
 		top = logits[i] > logits[top] ? i : top;
 	if (!(how->temperature > 0.0f))
 		return top;
-	/* Only those above the floor can be drawn; there are never more than 1 / FLOOR likely ones of them that matter. */
+	/* Only those above the floor can be drawn; there are never more than 1 / FLOOR likely ones of them that
+	 * matter. */
 	for (int i = 0; i < n; i++) {
 		float p = expf((logits[i] - logits[top]) / how->temperature);
 
@@ -401,7 +405,8 @@ static bool add_said(struct talk *t, const char *role, struct lp_span text)
 
 	lp_buf_fmt(&all, "%s\n", role);
 	lp_buf_add_span(&all, text);
-	bool fits = add_token(t, t->m->begin) && add_text(t, lp_buf_span(&all)) && add_token(t, t->m->end) && add_text(t, LP_SPAN("\n"));
+	bool fits = add_token(t, t->m->begin) && add_text(t, lp_buf_span(&all)) && add_token(t, t->m->end) &&
+		add_text(t, LP_SPAN("\n"));
 
 	lp_buf_clear(&all);
 	return fits;
@@ -414,7 +419,8 @@ static bool add_conversation(struct talk *t)
 	bool fits = true;
 
 	if (!want->n_said || strcmp(want->said[0].role, "system") != 0)
-		fits = add_said(t, "system", LP_SPAN("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
+		fits = add_said(t, "system",
+				LP_SPAN("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
 	for (int i = 0; i < want->n_said && fits; i++)
 		fits = add_said(t, want->said[i].role, want->said[i].text);
 	return fits && add_token(t, t->m->begin) && add_text(t, LP_SPAN("assistant\n"));

@@ -16,7 +16,8 @@ struct lp_smollm;
 #define LP_SMOLLM_PLACES 2048	/* tokens of a conversation with its answer */
 
 /* file: must live as long as the model.  LP_CONFIG in words. */
-enum lp_code lp_smollm_open(struct lp_scope *scope, struct lp_smollm **out, struct lp_span file, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_smollm_open(struct lp_scope *scope, struct lp_smollm **out, struct lp_span file,
+			    struct lp_err *e) LP_MUST_USE;
 /* Let these help from now on; before it is used. */
 void lp_smollm_share(struct lp_smollm *model, struct lp_crew *crew);
 

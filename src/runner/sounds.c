@@ -14,7 +14,8 @@
 
 struct lp_sounds {
 	void *library;
-	enum lpd_sound_result (*read)(const struct lpd_sound_want *want, struct lpd_sound *out);	/* NULL: it is not there */
+	/* NULL: it is not there */
+	enum lpd_sound_result (*read)(const struct lpd_sound_want *want, struct lpd_sound *out);
 };
 
 /* The file beside the program that runs. */
@@ -58,7 +59,8 @@ static int stopped(const void *self)
 static enum lp_code read_any(struct lp_scope *scope, struct lp_samples *out, const struct lp_sounds *sounds,
 			     const struct lp_sounds_want *want, struct lp_err *e)
 {
-	struct lpd_sound_want ask = { (const unsigned char *)want->file.at, want->file.len, LP_WAV_SECONDS, stopped, want->stop };
+	struct lpd_sound_want ask = { (const unsigned char *)want->file.at, want->file.len, LP_WAV_SECONDS, stopped,
+				      want->stop };
 	struct lpd_sound got;
 
 	switch (sounds->read(&ask, &got)) {

@@ -63,7 +63,8 @@ static bool bind_all(struct lp_voice *v, const char *library)
 	rest = lp_span_skip(rest, strlen(NAME));
 	struct lp_span name = lp_span_cut(&rest, '.');
 
-	snprintf(enter + strlen(enter), sizeof enter - strlen(enter), "%.*s", (int)(name.len < 40 ? name.len : 40), name.at);
+	snprintf(enter + strlen(enter), sizeof enter - strlen(enter), "%.*s", (int)(name.len < 40 ? name.len : 40),
+		 name.at);
 	return bind(v->core, "flite_init", &v->init) && bind(v->core, "flite_text_to_wave", &v->text_to_wave) &&
 	       bind(v->core, "delete_wave", &v->delete_wave) && bind(v->core, "flite_feat_set_float", &v->set_float) &&
 	       bind(v->library, enter, &v->enter);
@@ -172,7 +173,8 @@ static bool says_something(const char *text)
 	return false;
 }
 
-static enum lp_code say_piece(struct lp_buf *to, int *rate, const struct lp_voice *v, const char *text, struct lp_err *e)
+static enum lp_code say_piece(struct lp_buf *to, int *rate, const struct lp_voice *v, const char *text,
+			      struct lp_err *e)
 {
 	struct flite_wave *wave = v->text_to_wave(text, v->voice);
 	enum lp_code code = LP_OK;

@@ -37,7 +37,8 @@ struct lp_studio {
 	struct lp_reader *reader;		/* NULL: not there */
 };
 
-static enum lp_code load(struct lp_studio *s, struct lp_onnx_net **out, const struct lp_model_row *row, struct lp_err *e)
+static enum lp_code load(struct lp_studio *s, struct lp_onnx_net **out, const struct lp_model_row *row,
+			 struct lp_err *e)
 {
 	struct lp_scope *tmp = lp_scope_open(NULL, "load");
 	struct lp_span model;
@@ -121,7 +122,8 @@ static void offer_style(struct lp_studio *s, struct lp_offer *offer)
 
 static const char *wants_package(struct lp_studio *s, const struct lp_model_row *row)
 {
-	return lp_fmt(s->scope, "%s needs the system's package %s: apt-get install %s", row->name, row->debian, row->debian);
+	return lp_fmt(s->scope, "%s needs the system's package %s: apt-get install %s", row->name, row->debian,
+		      row->debian);
 }
 
 static void offer_voice(struct lp_studio *s, struct lp_offer *offer)
@@ -268,7 +270,8 @@ enum lp_code lp_studio_open(struct lp_scope *scope, struct lp_studio **out, cons
 	s->crew = crew;
 	open_engine(s);
 	open_style(s);
-	if (lp_reader_open(scope, &s->reader, lp_catalog_find(LP_SPAN("builtin/tesseract-eng"))->library, NULL) != LP_OK)
+	if (lp_reader_open(scope, &s->reader, lp_catalog_find(LP_SPAN("builtin/tesseract-eng"))->library,
+			   NULL) != LP_OK)
 		s->reader = NULL;
 	for (int i = 0; i < n && s->n_offers < OFFERS; i++) {
 		if (rows[i].pipeline)
@@ -382,8 +385,8 @@ enum lp_code lp_studio_sketch(struct lp_scope *scope, struct lp_made *made, cons
 	work_size(want, size);
 	lp_scene_read(&scene, want->prompt, want->negative);
 	struct lp_compose_want compose = {
-		.flow = studio->flow, .scene = &scene, .seed = want->seed, .w = size[0], .h = size[1], .steps = want->steps,
-		.guidance = want->guidance > 0.0f ? GUIDANCE * want->guidance / 7.5f : GUIDANCE,
+		.flow = studio->flow, .scene = &scene, .seed = want->seed, .w = size[0], .h = size[1],
+		.steps = want->steps, .guidance = want->guidance > 0.0f ? GUIDANCE * want->guidance / 7.5f : GUIDANCE,
 		.enlarge = four.net ? &four : NULL, .stop = want->stop,
 	};
 	compose.guidance = compose.guidance > 6.0f ? 6.0f : compose.guidance < 0.5f ? 0.5f : compose.guidance;
@@ -411,7 +414,8 @@ enum lp_code lp_studio_upscale(struct lp_scope *scope, struct lp_made *made, con
 
 	made->warning = want->model->why;
 	if (want->picture->w > LP_UPSCALE_SIDE || want->picture->h > LP_UPSCALE_SIDE)
-		return lp_fail(e, LP_TOO_LARGE, "the picture is larger than %d x %d pixels", LP_UPSCALE_SIDE, LP_UPSCALE_SIDE);
+		return lp_fail(e, LP_TOO_LARGE, "the picture is larger than %d x %d pixels", LP_UPSCALE_SIDE,
+			       LP_UPSCALE_SIDE);
 	if (how.net)
 		return lp_enlarge(scope, &made->picture, want->picture, &how, e);
 	made->picture = lp_image_resize(scope, want->picture, want->picture->w * factor, want->picture->h * factor);

@@ -124,7 +124,8 @@ static bool read_names(struct pickle *p, struct lp_torch *out)
 
 	while (next(p)) {
 		if (p->op == 'c') {
-			kind = last = lp_span_ends(p->text, "FloatStorage\n") ? FLOATS : lp_span_ends(p->text, "LongStorage\n") ? WHOLES : OTHER;
+			kind = last = lp_span_ends(p->text, "FloatStorage\n") ? FLOATS
+				: lp_span_ends(p->text, "LongStorage\n") ? WHOLES : OTHER;
 		} else if ((p->op == 'q' || p->op == 'r') && p->index < MEMO) {
 			memo[p->index] = (unsigned char)last;
 			last = OTHER;
@@ -133,7 +134,8 @@ static bool read_names(struct pickle *p, struct lp_torch *out)
 		} else if (p->op == 'X' && digits(p->text)) {
 			if (out->n == LP_TORCH_TENSORS || kind == OTHER)
 				return false;
-			out->at[out->n++] = (struct lp_torch_tensor){ .name = name, .key = p->text, .wide = kind == WHOLES };
+			out->at[out->n++] = (struct lp_torch_tensor){ .name = name, .key = p->text,
+								      .wide = kind == WHOLES };
 		} else if (p->op == 'X') {
 			if (!lp_span_is(p->text, "storage") && !lp_span_is(p->text, "cpu"))
 				name = p->text;

@@ -21,7 +21,8 @@ struct lp_samples {
 
 /* PCM of 8, 16, 24 or 32 bits and floats; channels are mixed.  LP_MEDIA_TYPE: no WAVE file, or another coding;
  * LP_TOO_LARGE: longer than LP_WAV_SECONDS; LP_BAD_REQUEST: broken. */
-enum lp_code lp_wav_read(struct lp_scope *scope, struct lp_samples *out, struct lp_span file, struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_wav_read(struct lp_scope *scope, struct lp_samples *out, struct lp_span file,
+			 struct lp_err *e) LP_MUST_USE;
 /* At another rate, by a windowed sinc. */
 void lp_resample(struct lp_scope *scope, struct lp_samples *out, const struct lp_samples *from, int rate);
 

@@ -106,7 +106,8 @@ enum lp_code lp_wav_read(struct lp_scope *scope, struct lp_samples *out, struct 
 	if (!find_chunks(lp_span_skip(file, 12), &chunk, &data) || !read_form(&f, chunk))
 		return lp_fail(e, LP_BAD_REQUEST, "the WAVE file is broken");
 	if (!known(&f))
-		return lp_fail(e, LP_MEDIA_TYPE, "this runner reads WAVE files of PCM or 32-bit floats, up to %d channels", CHANNELS);
+		return lp_fail(e, LP_MEDIA_TYPE,
+			       "this runner reads WAVE files of PCM or 32-bit floats, up to %d channels", CHANNELS);
 	out->rate = (int)f.rate;
 	out->n = data.len / (f.bits / 8 * f.channels);
 	if (out->n / f.rate >= LP_WAV_SECONDS)

@@ -156,13 +156,14 @@ static enum lp_code read_words(struct lp_scope *scope, struct lp_whisper *w, str
 		else if (lp_span_is(line, "<|0.00|>"))
 			w->first_time = n;
 	}
-	if (n != w->n_words || w->start < 0 || w->end < 0 || w->no_times < 0 || w->first_time + 1501 > n || w->first_time < 0)
+	if (n != w->n_words || w->start < 0 || w->end < 0 || w->no_times < 0 || w->first_time + 1501 > n ||
+	    w->first_time < 0)
 		return lp_fail(e, LP_CONFIG, "the list of words does not fit the model");
 	return LP_OK;
 }
 
-enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, struct lp_span model, struct lp_span words,
-			     struct lp_err *e)
+enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, struct lp_span model,
+			     struct lp_span words, struct lp_err *e)
 {
 	struct lp_scope *tmp = lp_scope_open(NULL, "open");
 	struct lp_whisper *w = lp_new(scope, struct lp_whisper);

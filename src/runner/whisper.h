@@ -15,8 +15,8 @@
 struct lp_whisper;
 
 /* model: borrowed until it returns; words: one token a line.  LP_CONFIG in words. */
-enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, struct lp_span model, struct lp_span words,
-			     struct lp_err *e) LP_MUST_USE;
+enum lp_code lp_whisper_open(struct lp_scope *scope, struct lp_whisper **out, struct lp_span model,
+			     struct lp_span words, struct lp_err *e) LP_MUST_USE;
 /* Let these help from now on; before it is used. */
 void lp_whisper_share(struct lp_whisper *whisper, struct lp_crew *crew);
 

@@ -1,4 +1,5 @@
-/* The network of runner/whisper: encoder and decoder are stacks of attention and feed-forward, normalised before each. */
+/* The network of runner/whisper: encoder and decoder are stacks of attention and feed-forward, normalised before
+ * each. */
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@
 
 static void apply(float *out, const struct lp_whisper *w, const struct linear *l, const float *x, const int nmk[3])
 {
-	lp_nn_product(&(struct lp_product){ .a = x, .w = l->w, .bias = l->b, .out = out, .n = nmk[0], .m = nmk[1], .k = nmk[2],
-					    .crew = w->crew });
+	lp_nn_product(&(struct lp_product){ .a = x, .w = l->w, .bias = l->b, .out = out, .n = nmk[0], .m = nmk[1],
+					    .k = nmk[2], .crew = w->crew });
 }
 
 static void normalise(float *to, const float *x, const struct normal *n, const int rows_d[2])
@@ -90,11 +91,15 @@ static void attend(float *out, struct heads *h, const float *qkv, const struct l
 	for (int head = 0; head < w->heads; head++) {
 		split(h, qkv, w->d, head);
 		for (int first = 0; first < WHISPER_PLACES; first += SLICE) {
-			lp_nn_product(&(struct lp_product){ .a = h->q + first * WHISPER_HEAD, .w = h->k, .out = h->scores, .n = SLICE,
-							    .m = WHISPER_PLACES, .k = WHISPER_HEAD, .out_pitch = KEYS_ROOM, .crew = w->crew });
+			lp_nn_product(&(struct lp_product){ .a = h->q + first * WHISPER_HEAD, .w = h->k,
+							    .out = h->scores, .n = SLICE,
+							    .m = WHISPER_PLACES, .k = WHISPER_HEAD,
+							    .out_pitch = KEYS_ROOM, .crew = w->crew });
 			lp_crew_run(w->crew, &(struct lp_loop_of){ soften, h->scores, SLICE, 10 });
 			lp_nn_product(&(struct lp_product){ .a = h->scores, .w = h->v,
-							    .out = out + (size_t)first * (size_t)w->d + (size_t)(head * WHISPER_HEAD), .n = SLICE,
+							    .out = out + (size_t)first * (size_t)w->d +
+								   (size_t)(head * WHISPER_HEAD),
+							    .n = SLICE,
 							    .m = WHISPER_HEAD, .k = KEYS_ROOM, .out_pitch = w->d,
 							    .crew = w->crew });
 		}
@@ -105,10 +110,13 @@ bool whisper_encode(float *x, const struct lp_whisper *w, const float *mel, cons
 {
 	struct lp_scope *tmp = lp_scope_open(NULL, "encode");
 	size_t d = (size_t)w->d, n = WHISPER_PLACES * d;
-	float *norm = lp_new_array(tmp, float, n), *wide = lp_new_array(tmp, float, n * 4), *out = lp_new_array(tmp, float, n);
+	float *norm = lp_new_array(tmp, float, n), *wide = lp_new_array(tmp, float, n * 4);
+	float *out = lp_new_array(tmp, float, n);
 	struct heads h = {
-		.q = lp_new_array(tmp, float, WHISPER_PLACES * WHISPER_HEAD), .k = lp_new_array(tmp, float, WHISPER_PLACES * WHISPER_HEAD),
-		.v = lp_new_array(tmp, float, WHISPER_HEAD * KEYS_ROOM), .scores = lp_new_array(tmp, float, SLICE * KEYS_ROOM),
+		.q = lp_new_array(tmp, float, WHISPER_PLACES * WHISPER_HEAD),
+		.k = lp_new_array(tmp, float, WHISPER_PLACES * WHISPER_HEAD),
+		.v = lp_new_array(tmp, float, WHISPER_HEAD * KEYS_ROOM),
+		.scores = lp_new_array(tmp, float, SLICE * KEYS_ROOM),
 	};
 	const int rows_d[2] = { WHISPER_PLACES, w->d };
 

@@ -82,8 +82,8 @@ static void write_answer(struct lp_buf *to, const struct chat *chat, const struc
 		   say->finish, (long long)job->created, (unsigned long long)job->seed);
 	lp_buf_fmt(to, ",\"model\":\"%s\",\"object\":\"chat.completion%s\"", job->model->row->name,
 		   strcmp(say->as, "delta") == 0 ? ".chunk" : "");
-	lp_buf_fmt(to, ",\"usage\":{\"completion_tokens\":%d,\"prompt_tokens\":%d,\"total_tokens\":%d}}", say->tokens, chat->prompt,
-		   chat->prompt + say->tokens);
+	lp_buf_fmt(to, ",\"usage\":{\"completion_tokens\":%d,\"prompt_tokens\":%d,\"total_tokens\":%d}}", say->tokens,
+		   chat->prompt, chat->prompt + say->tokens);
 }
 
 static void emit(const struct chat *chat, const struct say *say)
@@ -113,10 +113,12 @@ static void finish(struct chat *chat, const struct lp_talked *talked)
 
 	chat->prompt = talked->prompt_tokens;
 	if (chat->job->events) {
-		emit(chat, &(struct say){ .as = "delta", .finish = why, .text = LP_SPAN(""), .tokens = talked->tokens });
+		emit(chat, &(struct say){ .as = "delta", .finish = why, .text = LP_SPAN(""),
+					  .tokens = talked->tokens });
 		lp_job_emit(chat->job, LP_SPAN("data: [DONE]\n\n"));
 	} else {
-		write_answer(&chat->job->json, chat, &(struct say){ .as = "message", .finish = why, .text = lp_buf_span(&chat->text),
+		write_answer(&chat->job->json, chat,
+			     &(struct say){ .as = "message", .finish = why, .text = lp_buf_span(&chat->text),
 								    .tokens = talked->tokens });
 	}
 }
@@ -130,7 +132,8 @@ static int read_messages(struct lp_said said[MESSAGES], const json_t *list)
 	for (int i = 0; i < n; i++) {
 		const json_t *message = json_array_get(list, (size_t)i), *text = json_object_get(message, "content");
 
-		said[i] = (struct lp_said){ role_of(message), lp_span_of(json_string_value(text), json_string_length(text)) };
+		said[i] = (struct lp_said){ role_of(message),
+					    lp_span_of(json_string_value(text), json_string_length(text)) };
 	}
 	return n;
 }
@@ -147,8 +150,8 @@ enum lp_code lp_work_chat(struct lp_job *job)
 		.most = (int)(most < LP_SMOLLM_PLACES ? most : LP_SMOLLM_PLACES),
 		.temperature = (float)(v[LP_ASK_TEMPERATURE].given ? v[LP_ASK_TEMPERATURE].f : TEMPERATURE),
 		.top_p = v[LP_ASK_TOP_P].given ? (float)v[LP_ASK_TOP_P].f : 1.0f,
-		.top_k = (int)(top_k > 0 && top_k < 1000000 ? top_k : 0), .seed = job->seed, .stop = &job->stop, .on_text = on_text,
-		.self = &chat, .prompt_tokens = &chat.prompt,
+		.top_k = (int)(top_k > 0 && top_k < 1000000 ? top_k : 0), .seed = job->seed, .stop = &job->stop,
+		.on_text = on_text, .self = &chat, .prompt_tokens = &chat.prompt,
 	};
 	enum lp_code code = lp_smollm_talk(&talked, job->model->smollm, &want, &job->err);
 

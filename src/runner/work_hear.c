@@ -82,7 +82,8 @@ static void answer(struct lp_job *job, const struct lp_transcript *t)
 	}
 	lp_buf_add_text(to, "],\"text\":");
 	lp_json_write_str(to, lp_buf_span(&all));
-	lp_answer_end(job, times == WORDS ? "the times of words are shared out by their lengths within a sentence" : "");
+	lp_answer_end(job, times == WORDS ? "the times of words are shared out by their lengths within a sentence"
+		      : "");
 	lp_buf_clear(&all);
 }
 

@@ -13,13 +13,14 @@
 void lp_check_motion(struct lp_job *job, struct lp_denial *d)
 {
 	const struct lp_ask_value *v = job->ask.at;
-	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH, h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
+	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH;
+	int64_t h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
 
 	if (w % 8 || h % 8)
 		lp_deny(d, 400, "width and height must be divisible by 8");
 	else if (w < LP_SIDE_LEAST || w > LP_SIDE_MOST || h < LP_SIDE_LEAST || h > LP_SIDE_MOST || w * h > PIXELS)
-		lp_deny(d, 400, "width and height must be %d to %d, and not more than %d pixels together", LP_SIDE_LEAST, LP_SIDE_MOST,
-			PIXELS);
+		lp_deny(d, 400, "width and height must be %d to %d, and not more than %d pixels together",
+			LP_SIDE_LEAST, LP_SIDE_MOST, PIXELS);
 	job->w = (int)w;
 	job->h = (int)h;
 }
@@ -61,8 +62,10 @@ enum lp_code lp_work_motion(struct lp_job *job)
 {
 	const struct lp_ask_value *v = job->ask.at;
 	struct lp_motion_want want = {
-		.style = job->model->net, .cutter = lp_studio_net(job->studio, "builtin/u2netp"), .w = job->w, .h = job->h,
-		.amount = amount_of(&v[LP_ASK_MOTION]), .paint = paint_of(&v[LP_ASK_NOISE]), .seed = job->seed, .stop = &job->stop,
+		.style = job->model->net, .cutter = lp_studio_net(job->studio, "builtin/u2netp"), .w = job->w,
+		.h = job->h,
+		.amount = amount_of(&v[LP_ASK_MOTION]), .paint = paint_of(&v[LP_ASK_NOISE]), .seed = job->seed,
+		.stop = &job->stop,
 	};
 	struct lp_motion *motion;
 	struct lp_image *picture;

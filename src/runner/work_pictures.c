@@ -69,7 +69,8 @@ static void check_images(struct lp_job *job, struct lp_denial *d)
 void lp_check_sketch(struct lp_job *job, struct lp_denial *d)
 {
 	const struct lp_ask_value *v = job->ask.at;
-	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH, h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
+	int64_t w = v[LP_ASK_WIDTH].given ? v[LP_ASK_WIDTH].i : WIDTH;
+	int64_t h = v[LP_ASK_HEIGHT].given ? v[LP_ASK_HEIGHT].i : HEIGHT;
 
 	if (w < LP_SIDE_LEAST || w > LP_SIDE_MOST || h < LP_SIDE_LEAST || h > LP_SIDE_MOST)
 		lp_deny(d, 400, "width and height must be %d to %d", LP_SIDE_LEAST, LP_SIDE_MOST);

@@ -96,7 +96,8 @@ static void answer(struct lp_job *job, const struct lp_mask *masks, int n, const
 enum lp_code lp_work_segment(struct lp_job *job)
 {
 	const struct lp_ask_value *v = job->ask.at;
-	struct lp_mask_text text = { .points = v[LP_ASK_POINTS].text, .labels = v[LP_ASK_LABELS].text, .box = v[LP_ASK_BOX].text,
+	struct lp_mask_text text = { .points = v[LP_ASK_POINTS].text, .labels = v[LP_ASK_LABELS].text,
+				     .box = v[LP_ASK_BOX].text,
 				     .fractions = v[LP_ASK_NORMALIZE].given && !v[LP_ASK_NORMALIZE].b };
 	struct lp_mask_prompt prompt;
 	struct lp_mask_want want = { .net = job->model->net, .prompt = &prompt, .stop = &job->stop };

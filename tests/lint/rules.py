@@ -27,7 +27,7 @@ BANNED = {
 # Lines of a file, lines of a function, columns of a line with tabs of 8.
 LIMITS = {"src": (700, 60, 120), "include": (150, 60, 120), "tests": (1200, 100, 140)}
 ARGUMENTS = 5
-LONGER = 260    # lines that were longer when the rule came, and some; this number only falls
+LONGER = 110    # lines that were longer when the rule came, and some; this number only falls
 COMPLEXITY = 12
 
 

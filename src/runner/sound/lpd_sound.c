@@ -38,7 +38,8 @@ static int on_read(void *self, uint8_t *to, int n)
 static int64_t on_seek(void *self, int64_t to, int whence)
 {
 	struct reading *r = self;
-	int64_t size = (int64_t)r->want->size, base = whence == SEEK_CUR ? (int64_t)r->at : whence == SEEK_END ? size : 0;
+	int64_t size = (int64_t)r->want->size;
+	int64_t base = whence == SEEK_CUR ? (int64_t)r->at : whence == SEEK_END ? size : 0;
 
 	if (whence & AVSEEK_SIZE)
 		return size;
@@ -104,7 +105,8 @@ static int take_frame(struct reading *r)
 {
 	const AVFrame *f = r->frame;
 	enum AVSampleFormat kind = (enum AVSampleFormat)f->format;
-	int channels = f->ch_layout.nb_channels, bytes = av_get_bytes_per_sample(kind), planar = av_sample_fmt_is_planar(kind);
+	int channels = f->ch_layout.nb_channels, bytes = av_get_bytes_per_sample(kind);
+	int planar = av_sample_fmt_is_planar(kind);
 
 	if (channels < 1 || channels > CHANNELS || bytes < 1 || f->nb_samples < 0)
 		return 1;
@@ -119,7 +121,8 @@ static int take_frame(struct reading *r)
 
 		for (int c = 0; c < channels; c++)
 			sum += sample(planar ? f->extended_data[c] + (size_t)i * (size_t)bytes :
-					       f->extended_data[0] + ((size_t)i * (size_t)channels + (size_t)c) * (size_t)bytes, kind);
+					       f->extended_data[0] + ((size_t)i * (size_t)channels + (size_t)c) *
+						       (size_t)bytes, kind);
 		r->out->samples[r->out->n++] = sum / (float)channels;
 	}
 	return 1;
