@@ -55,6 +55,14 @@ static struct session *find(const struct lp_remote_till *remote, const struct lp
 
 /* ---- the question ---- */
 
+/* Behind a zero byte stands what tells sessions apart that the network has one name for. */
+static struct lp_span model_of(const struct lp_till_want *want)
+{
+	struct lp_span model = want->to.model;
+
+	return lp_span_cut(&model, '\0');
+}
+
 static void add_text(struct lp_buf *to, const char *name, struct lp_span text)
 {
 	lp_buf_fmt(to, ",\"%s\":", name);
@@ -66,7 +74,7 @@ static void write_question(struct lp_buf *to, const struct session *s, const str
 	struct lp_buf info = { 0 }, manifest = { 0 };
 
 	lp_b64_write(&info, want->info);
-	lp_buf_fmt(&manifest, "%u_%.*s", want->to.capability, LP_ARG(want->to.model));
+	lp_buf_fmt(&manifest, "%u_%.*s", want->to.capability, LP_ARG(model_of(want)));
 	lp_buf_fmt(to, "{\"inPixels\":%llu", (unsigned long long)want->units);
 	add_text(to, "ManifestID", lp_buf_span(&manifest));
 	add_text(to, "orchestrator", lp_buf_span(&info));
@@ -151,8 +159,8 @@ static struct lp_span bare_header(struct lp_scope *scope, struct lp_payment *pay
 	payment->has_price = true;
 	payment->price_per_unit = want->offer->price_per_unit;
 	payment->units = want->offer->units;
-	payment->capability = want->to.capability;
-	payment->constraint = want->to.model;
+	payment->capability = want->offer->capability;
+	payment->constraint = want->offer->constraint;
 	lp_payment_write(&header, payment);
 	copy = lp_span_dup(scope, lp_buf_span(&header));
 	lp_buf_clear(&header);

@@ -54,25 +54,35 @@ enum lp_code lp_purse_check(struct lp_node *node, struct lp_err *e)
 	return lp_purse_rules(&rules, node->options, e);
 }
 
-enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e)
+static enum lp_code open_own(struct lp_purse *purse, struct lp_err *e)
 {
+	struct lp_gateway *gw = purse->gw;
 	const struct lp_money *money = gw->node->money;
-	struct lp_purse *purse;
 	struct lp_till_own own = { .loop = gw->node->loop, .log = gw->node->log };
 
-	if (lp_purse_check(gw->node, e) != LP_OK)
-		return e->code;
-	if (!money)
-		return LP_OK;
-	purse = lp_new(gw->scope, struct lp_purse);
-	purse->gw = gw;
 	purse->account = own.account = money->account;
 	own.bank = money->bank;
 	own.books = money->books;
 	purse->address = lp_account_address(money->account);
 	purse->proof = *lp_account_proof(money->account);
-	if (lp_purse_rules(&own.rules, gw->node->options, e) != LP_OK ||
-	    lp_till_open(gw->scope, &purse->till, &own, e) != LP_OK)
+	if (lp_purse_rules(&own.rules, gw->node->options, e) != LP_OK)
+		return e->code;
+	return lp_till_open(gw->scope, &purse->till, &own, e);
+}
+
+enum lp_code lp_purse_open(struct lp_gateway *gw, struct lp_err *e)
+{
+	const struct lp_money *money = gw->node->money;
+	bool is_remote = *lp_option_text(gw->node->options, LP_OPT_REMOTE_SIGNER_URL);
+	struct lp_purse *purse;
+
+	if (lp_purse_check(gw->node, e) != LP_OK)
+		return e->code;
+	if (!money && !is_remote)
+		return LP_OK;
+	purse = lp_new(gw->scope, struct lp_purse);
+	purse->gw = gw;
+	if ((is_remote ? lp_purse_open_remote(purse, e) : open_own(purse, e)) != LP_OK)
 		return e->code;
 	purse->tenders = lp_tenders_open(gw->scope, &(struct lp_tenders_want){
 		.loop = gw->node->loop,

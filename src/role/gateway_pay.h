@@ -13,6 +13,7 @@
 #include "charges.h"
 
 struct lp_account;
+struct lp_remote_till;
 struct lp_gateway;
 struct lp_gateway_job;
 struct lp_node;
@@ -22,6 +23,7 @@ struct lp_orch;
 struct lp_purse {
 	struct lp_gateway *gw;
 	struct lp_till *till;
+	struct lp_remote_till *remote;	/* NULL: the account is ours */
 	struct lp_account *account;	/* signs what is no ticket */
 	struct lp_address address;
 	struct lp_sig proof;		/* that we are it */
@@ -40,6 +42,10 @@ void lp_purse_status(const struct lp_purse *purse, struct lp_buf *json);	/* adds
 double lp_amount_gwei(struct lp_amount amount);
 /* What goes into the segment of a job: our signature over its name (network-protocol 5.2); empty off-chain. */
 struct lp_span lp_purse_segment_sig(struct lp_scope *scope, const struct lp_purse *purse, struct lp_span manifest_id);
+/* The same from a remote signer: what came with its last payment for this work. */
+struct lp_span lp_purse_remote_sig(struct lp_scope *scope, const struct lp_purse *purse, const struct lp_sender_key *to);
+/* -remoteSignerUrl: fills in till, address and proof.  Blocks until the signer has answered. */
+enum lp_code lp_purse_open_remote(struct lp_purse *purse, struct lp_err *e) LP_MUST_USE;
 
 /* A job's part in it: what the try under way has, and what the last one paid. */
 struct lp_job_pay {

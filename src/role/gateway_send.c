@@ -81,7 +81,8 @@ static struct lp_span segment_of(struct lp_scope *scope, const struct lp_gateway
 
 	segment.manifest_id = lp_span(lp_fmt(scope, "%u_%.*s", j->pipeline->capability, LP_ARG(j->request->model)));
 	lp_gateway_need(scope, &segment.capabilities, j);
-	segment.sig = lp_purse_segment_sig(scope, j->gw->purse, segment.manifest_id);
+	segment.sig = j->gw->purse && j->gw->purse->remote ? lp_purse_remote_sig(scope, j->gw->purse, &j->pay.to) :
+							      lp_purse_segment_sig(scope, j->gw->purse, segment.manifest_id);
 	lp_segment_encode(&text, &segment);
 	kept = lp_span_dup(scope, lp_buf_span(&text));
 	lp_buf_clear(&text);

@@ -11,10 +11,10 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peer"))
-from paid import EV, HEADERS, INFO, put_money, run  # noqa: E402
+from paid import EV, HEADERS, INFO, MODEL, put_money, run  # noqa: E402
 import chain  # noqa: E402
 from chain import keccak, signer, tickets_of  # noqa: E402
-from nodes import ask, free_port  # noqa: E402
+from nodes import LPD, ask, free_port, wait_for  # noqa: E402
 from wire import fields, message, one  # noqa: E402
 
 UNITS = 512 * 512
@@ -193,6 +193,22 @@ def an_auth_id_does_not_change(nodes):
     assert status == 200 and state_of(answer)["AuthID"] == "a", answer
     Webhook.answer = {"status": 200, "auth_id": "b"}
     refused(generate(nodes, nodes.offer, state=answer["state"]), 500, "Internal Server Error")
+
+
+def a_gateway_without_a_key_pays_through_it(nodes):
+    Webhook.answer = {"status": 200}
+    nodes.url = f"https://{nodes.service}"
+    nodes.start_orchestrator()
+    nodes.admin["gateway"], http_port = free_port(), free_port()
+    nodes.start("gateway", LPD, "-mode", "gateway", "-cliAddr", f"127.0.0.1:{nodes.admin['gateway']}", "-dataDir",
+                nodes.folder / "gateway", "-httpAddr", f"127.0.0.1:{http_port}", "-orchAddr", nodes.service, "-remoteSignerUrl",
+                f"http://127.0.0.1:{nodes.signer_port}", "-remoteSignerHeaders", "X-Gateway:g1")
+    wait_for(lambda: nodes.ready("gateway"), "the gateway to be ready")
+    for _ in range(3):
+        jobs = len(nodes.runner.jobs)
+        status, _, body = ask(f"http://127.0.0.1:{http_port}/text-to-image", {"model_id": MODEL, "prompt": "a boat"})
+        assert status == 200 and len(nodes.runner.jobs) == jobs + 1, body
+    assert Webhook.asked[-1]["headers"]["X-Gateway"] == ["g1"]
 
 
 def all_end_well(nodes):

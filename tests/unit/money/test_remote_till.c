@@ -146,6 +146,15 @@ static void a_payment_is_passed_on_and_the_state_comes_along(void **state)
 	assert_non_null(strstr(lp_buf_text(&b->asked), ",\"state\":{\"State\":\"c3Q1\",\"Sig\":\"c2ln\"}}"));
 }
 
+static void what_tells_nodes_apart_is_not_told(void **state)
+{
+	struct bench *b = *state;
+
+	b->want.to.model = lp_span_of("m\0https://a:1", 13);
+	assert_int_equal(pay(b), LP_OK);
+	assert_non_null(strstr(lp_buf_text(&b->asked), "\"ManifestID\":\"27_m\","));
+}
+
 static void what_the_signer_refuses_is_told(void **state)
 {
 	struct bench *b = *state;
@@ -214,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_payment_is_passed_on_and_the_state_comes_along),
+		T(what_tells_nodes_apart_is_not_told),
 		T(what_the_signer_refuses_is_told),
 		T(credit_goes_without_tickets),
 		T(a_signer_that_lies_or_says_nothing_costs_an_error),
