@@ -207,7 +207,7 @@ struct sum {
 static void on_row(void *self, const struct lp_db_value *v, int n)
 {
 	struct sum *sum = self;
-	struct lp_amount amount;
+	struct lp_amount amount = LP_AMOUNT_ZERO;
 
 	assert_true(n >= 1 && lp_amount_read(&amount, v[0].bytes));
 	assert_true(lp_amount_add(&sum->amount, sum->amount, amount));

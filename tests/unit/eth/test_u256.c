@@ -92,7 +92,8 @@ static void quick_divisions_are_exact(void **state)
 	lp_dice_init(&dice, 9);
 	for (int i = 0; i < 3 * ROUNDS; i++) {
 		struct lp_u256 b = i % 3 == 0 ? LP_U256_MAX : lp_u256_of(lp_dice_next(&dice) >> (i % 64) | 1);
-		struct lp_u256 a = i % 7 == 0 ? LP_U256_MAX : any(&dice), left = any(&dice), quotient, rest, most;
+		struct lp_u256 a = i % 7 == 0 ? LP_U256_MAX : any(&dice), left = any(&dice), most;
+		struct lp_u256 quotient = LP_U256_ZERO, rest = LP_U256_ZERO;
 		bool whole = true;
 
 		/* a rest below b */
