@@ -334,14 +334,16 @@ static enum lp_code check_draw(const struct work *w, const struct lp_redemption 
 	return LP_OK;
 }
 
-static enum lp_code check_unused(const struct work *w, const struct lp_hash *hash)
+static enum lp_code check_unused(const struct work *w, struct lp_redeemed *out, const struct lp_hash *hash)
 {
 	const struct lp_db_value key = blob(hash->bytes, sizeof hash->bytes);
 	struct lp_db_value row[1];
-	enum lp_code code = ask(w, row, "SELECT block FROM redemption WHERE ticket = ?", &key, 1);
+	enum lp_code code = ask(w, row, "SELECT paid FROM redemption WHERE ticket = ?", &key, 1);
 
 	if (code == LP_NOT_FOUND)
 		return LP_OK;
+	if (!code)
+		out->before = amount_of(&row[0]);
 	return code ? code : lp_fail(w->e, LP_BAD_TICKET, "ticket is used");
 }
 
@@ -425,7 +427,7 @@ static enum lp_code redeem_in(const struct work *w, struct lp_redeemed *out, con
 
 	lp_ticket_hash(&hash, &what->ticket);
 	if (!code)
-		code = check_unused(w, &hash);
+		code = check_unused(w, out, &hash);
 	if (!code)
 		code = check_draw(w, what, &hash);
 	out->final = code == LP_BAD_TICKET;

@@ -165,12 +165,18 @@ static double gwei(struct lp_wei wei)
 	return sum / 1e9;
 }
 
-static void redeemed(struct lp_payee *payee, const struct lp_redemption *what, const struct lp_redeemed *became)
+static void redeemed(struct lp_payee *payee, const struct lp_redemption *what, struct lp_wei paid)
 {
-	payee->redeemed += gwei(became->paid);
+	payee->redeemed += gwei(paid);
 	lp_metric_number(payee->o->node->metrics, LP_M_VALUE_REDEEMED, LP_LABELS("orch"), payee->redeemed);
 	lp_payee_enter(payee, (struct lp_entry){ .kind = LP_ENTRY_REDEEMED, .peer = what->ticket.sender,
-						 .amount = amount_of(became->paid), .tickets = 1 });
+						 .amount = amount_of(paid), .tickets = 1 });
+}
+
+/* Used already: by us, when a kill came between the chain's payment and our store. */
+static bool was_paid_before(const struct lp_redeemed *became, const struct lp_err *err)
+{
+	return err && err->code != LP_OK && became->final && !lp_wei_is_zero(became->before);
 }
 
 static void redeem(struct lp_payee *payee);
@@ -185,7 +191,9 @@ static void on_redeemed(void *self, const struct lp_redemption *what, const stru
 
 	payee->redeeming--;
 	lp_ticket_hash(&ticket, &what->ticket);
-	if (err && err->code != LP_OK) {
+	if (was_paid_before(became, err)) {
+		redeemed(payee, what, became->before);
+	} else if (err && err->code != LP_OK) {
 		lp_metric_add(payee->o->node->metrics, LP_M_REDEMPTION_ERRORS, LP_LABELS("orch"), 1);
 		lp_log_kv(payee->o->log, LP_UNUSUAL, "a winning ticket is not redeemed", "final",
 			  became->final ? "true" : "false", "why", lp_err_words(err), NULL);
@@ -196,7 +204,7 @@ static void on_redeemed(void *self, const struct lp_redemption *what, const stru
 		lp_payee_enter(payee, (struct lp_entry){ .kind = LP_ENTRY_LOST, .peer = what->ticket.sender,
 							 .amount = amount_of(what->ticket.face_value), .tickets = 1 });
 	} else {
-		redeemed(payee, what, became);
+		redeemed(payee, what, became->paid);
 	}
 	lp_winners_gone(winners, &ticket);
 	lp_bank_forget(payee->money->bank, what->ticket.sender);

@@ -32,6 +32,8 @@ struct lp_redemption {
 struct lp_redeemed {
 	struct lp_wei paid;		/* less than the face value: the funds gave no more */
 	bool final;			/* with an error: it will never do better */
+	struct lp_wei before;		/* with an error: what an earlier redemption of this ticket has brought, which a
+					 * kill may have kept us from writing down */
 };
 
 struct lp_chain_ops {
