@@ -1,6 +1,6 @@
 /* cli/eth - `lpd eth account ...`: key files of the keystore, as every program of the network writes and reads them.
  *
- * A password comes from -ethPassword (itself or a file), LP_ETHPASSWORD, or the terminal, where it is not shown. */
+ * A password comes from -ethPassword (itself or a file), LP_ETH_PASSWORD, or the terminal, where it is not shown. */
 #include <lpd/cli/command.h>
 
 #include <errno.h>
@@ -201,7 +201,7 @@ static enum lp_code do_it(struct eth *eth)
 int lp_command_eth(int argc, char *const *argv)
 {
 	const char *home = getenv("HOME");
-	struct eth eth = { .scope = lp_scope_open(NULL, "eth"), .password_flag = getenv("LP_ETHPASSWORD") };
+	struct eth eth = { .scope = lp_scope_open(NULL, "eth"), .password_flag = getenv("LP_ETH_PASSWORD") };
 	const struct lp_flag flags[] = {
 		{ "dataDir", &eth.data_dir, NULL },
 		{ "ethKeystorePath", &eth.folder, NULL },
@@ -211,6 +211,8 @@ int lp_command_eth(int argc, char *const *argv)
 	};
 	enum lp_code code;
 
+	if (eth.password_flag && !*eth.password_flag)
+		eth.password_flag = NULL;	/* as everywhere: empty is not given */
 	eth.data_dir = lp_fmt(eth.scope, "%s/.lpd", home ? home : ".");
 	code = lp_flags_read(&eth.words, flags, argc - 1, argv + 1, &eth.e);
 	if (code == LP_OK)

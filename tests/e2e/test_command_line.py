@@ -85,7 +85,7 @@ with tempfile.TemporaryDirectory() as folder:
           and os.stat(account["file"]).st_mode & 0o777 == 0o600 and "swordfish" not in made.stdout, made)
     (pathlib.Path(folder) / "key").write_text("0x" + "11" * 32 + "\n")
     one = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
-    taken = lpd("eth", "account", "import", folder + "/key", "-dataDir", folder + "/k", LP_ETHPASSWORD="x")
+    taken = lpd("eth", "account", "import", folder + "/key", "-dataDir", folder + "/k", LP_ETH_PASSWORD="x")
     listed = lpd("eth", "account", "list", "-dataDir", folder + "/k", "-json")
     check("an imported key is listed beside it", one in taken.stdout
           and {a["address"] for a in json.loads(listed.stdout)} == {one, account["address"]}, taken, listed)
