@@ -15,15 +15,7 @@
 #include <linux/seccomp.h>
 
 #include <lpd/base/assert.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
+#include <lpd/base/sanitizer.h>
 
 bool lp_sandbox_follow_parent(void)
 {
@@ -43,7 +35,7 @@ void lp_sandbox_limit(int resource, uint64_t most)
 
 void lp_sandbox_limit_memory(uint64_t most)
 {
-#ifndef SANITIZED
+#ifndef LP_SANITIZED
 	lp_sandbox_limit(RLIMIT_AS, most);
 #else
 	(void)most;
@@ -146,7 +138,7 @@ bool lp_sandbox_refuse(const int *calls, int n)
 
 bool lp_sandbox_only(const int *calls, int n)
 {
-#ifdef SANITIZED
+#ifdef LP_SANITIZED
 	(void)calls;
 	(void)n;
 	return false;

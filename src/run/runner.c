@@ -3,9 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <lpd/base/sanitizer.h>
+
 #include "runner_priv.h"
 
+#ifdef LP_SANITIZED
+#define BUILTIN_MEMORY 0	/* its shadow alone is larger than any limit */
+#else
 #define BUILTIN_MEMORY (INT64_C(4) << 30)
+#endif
 
 /* One lpd-runner serves all builtin/ models. */
 enum lp_code lp_runner_builtin_open(struct lp_runners *set, struct lp_err *e)

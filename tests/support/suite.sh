@@ -221,7 +221,7 @@ step "build fuzz (clang)" build fuzz && step "fuzz smoke" fuzz "$([ $deep = yes 
 [ "$debug" = no ] || step "lint" lint
 [ "$debug" = no ] || step "generated documents" documents
 [ ! -x build/release/lpd ] || step "end to end" end_to_end release tests/e2e/test_*
-[ ! -x build/asan/lpd ] || step "attacks and soak under ASan and UBSan" end_to_end asan tests/e2e/test_{hostile_*,soak.py}
+[ ! -x build/asan/lpd ] || step "attacks, documents and soak under sanitizers" end_to_end asan tests/e2e/test_{hostile_*,documents.py,soak.py}
 if [ $deep = yes ]; then
 	step "simulations under valgrind" memcheck
 	step "build coverage" build coverage && step "coverage" coverage

@@ -9,6 +9,7 @@
 
 #define PAGE 32768
 #define CHANNELS 64
+#define FASTEST 48000		/* an hour of more would not fit into the process; speech needs a third of it */
 
 struct reading {
 	const struct lpd_sound_want *want;
@@ -21,6 +22,8 @@ struct reading {
 	int stream;
 	struct lpd_sound *out;
 	size_t room;
+	int rate, step, held;		/* of the file; so many of its samples make one of ours; of those are in sum */
+	float sum;
 };
 
 static int on_read(void *self, uint8_t *to, int n)
@@ -100,6 +103,28 @@ static int make_room(struct reading *r, size_t more)
 	return 1;
 }
 
+/* False: no rate that is known here. */
+static int take_rate(struct reading *r, int rate)
+{
+	if (rate < 1000 || rate > 768000)
+		return 0;
+	r->rate = rate;
+	r->step = (rate + FASTEST - 1) / FASTEST;
+	r->out->rate = rate / r->step;
+	return 1;
+}
+
+/* The mean of so many as make one of ours. */
+static void put(struct reading *r, float one)
+{
+	r->sum += one;
+	if (++r->held < r->step)
+		return;
+	r->out->samples[r->out->n++] = r->sum / (float)r->step;
+	r->sum = 0.0f;
+	r->held = 0;
+}
+
 /* Channels are mixed.  0: enough was read, or there is no memory. */
 static int take_frame(struct reading *r)
 {
@@ -110,9 +135,9 @@ static int take_frame(struct reading *r)
 
 	if (channels < 1 || channels > CHANNELS || bytes < 1 || f->nb_samples < 0)
 		return 1;
-	if (!r->out->rate)
-		r->out->rate = f->sample_rate;
-	if (f->sample_rate != r->out->rate)
+	if (!r->rate && !take_rate(r, f->sample_rate))
+		return 0;
+	if (f->sample_rate != r->rate)
 		return 1;		/* a stream that changes its rate: the rest of that kind is left out */
 	if (r->out->n > (size_t)r->want->seconds * (size_t)r->out->rate || !make_room(r, (size_t)f->nb_samples))
 		return 0;
@@ -123,7 +148,7 @@ static int take_frame(struct reading *r)
 			sum += sample(planar ? f->extended_data[c] + (size_t)i * (size_t)bytes :
 					       f->extended_data[0] + ((size_t)i * (size_t)channels + (size_t)c) *
 						       (size_t)bytes, kind);
-		r->out->samples[r->out->n++] = sum / (float)channels;
+		put(r, sum / (float)channels);
 	}
 	return 1;
 }
@@ -200,7 +225,7 @@ __attribute__((visibility("default"))) enum lpd_sound_result lpd_sound_read_1(co
 	if (open_file(&r))
 		read_all(&r);
 	close_file(&r);
-	if (want->stopped(want->self) || !out->n || out->rate < 1000 || out->rate > 768000) {
+	if (want->stopped(want->self) || !out->n) {
 		free(out->samples);
 		out->samples = NULL;
 		out->n = 0;

@@ -119,6 +119,31 @@ static void other_files_are_read_by_the_part_with_libav(void **state)
 	lp_scope_close(&scope);
 }
 
+/* A file of few bytes may hold hours of silence; so this one's samples are brought to a rate that fits. */
+static void a_fast_recording_is_thinned_out_while_it_is_read(void **state)
+{
+	static const char head[] = ".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\3\0\2\xee\0\0\0\0\1";	/* 192000 */
+	struct lp_scope *scope = lp_scope_open(NULL, "test");
+	struct lp_stop stop = { .set = false };
+	struct lp_sounds *part = lp_sounds_open(scope, LP_SOUND_PART);
+	struct lp_buf file = { .len = 0 };
+	struct lp_samples s;
+	struct lp_err e = { .code = LP_OK };
+
+	(void)state;
+	lp_buf_add(&file, head, sizeof head - 1);
+	for (int i = 0; i < 19200; i++)
+		lp_buf_add(&file, "\x40\0", 2);
+	struct lp_sounds_want want = { lp_buf_span(&file), &stop };
+
+	assert_int_equal(lp_sounds_read(scope, &s, part, &want, &e), LP_OK);
+	assert_int_equal(s.rate, 48000);
+	assert_int_equal(s.n, 4800);
+	assert_true(fabsf(s.at[2400] - 0.5f) < 1e-6f);
+	lp_buf_clear(&file);
+	lp_scope_close(&scope);
+}
+
 static void another_rate_keeps_the_tone(void **state)
 {
 	struct lp_scope *scope = lp_scope_open(NULL, "test");
@@ -223,6 +248,7 @@ int main(void)
 		cmocka_unit_test(every_coding_of_samples_is_read),
 		cmocka_unit_test(what_is_no_wave_is_refused),
 		cmocka_unit_test(other_files_are_read_by_the_part_with_libav),
+		cmocka_unit_test(a_fast_recording_is_thinned_out_while_it_is_read),
 		cmocka_unit_test(another_rate_keeps_the_tone),
 		cmocka_unit_test(a_tone_is_seen_in_its_band),
 		cmocka_unit_test(a_spoken_sentence_is_written_down),
