@@ -99,6 +99,15 @@ static enum lp_code read_pipeline(struct reading *r)
 	return LP_OK;
 }
 
+/* They are shown at terminals and sent in headers. */
+static bool has_control(struct lp_span a)
+{
+	for (size_t i = 0; i < a.len; i++)
+		if ((unsigned char)a.at[i] < 0x20 || a.at[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static enum lp_code read_where(struct reading *r)
 {
 	struct lp_model_entry *entry = r->entry;
@@ -112,6 +121,10 @@ static enum lp_code read_where(struct reading *r)
 		return bad(r, "model_id", "is missing");
 	if (!lp_utf8_valid(entry->model_id) || entry->model_id.len > 256)
 		return bad(r, "model_id", "must be at most 256 bytes of UTF-8");
+	if (has_control(entry->model_id))
+		return bad(r, "model_id", "must hold no control characters");
+	if (has_control(entry->token))
+		return bad(r, "token", "must hold no control characters");
 	if (!url.len)
 		return LP_OK;
 	entry->has_url = true;

@@ -113,6 +113,8 @@ static void mistakes_are_named(void **state)
 		{ "[{\"model_id\":\"m\"}]", "\"pipeline\" is missing" },
 		{ "[{\"pipeline\":\"llm\"}]", "\"model_id\" is missing" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":7}]", "\"model_id\" must be a text" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"a\\u001b[31m\"}]", "\"model_id\" must hold no control" },
+		{ "[{\"pipeline\":\"llm\",\"model_id\":\"a\",\"token\":\"b\\r\\nX: y\"}]", "\"token\" must hold no control" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"capacity\":-1}]", "\"capacity\"" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"warm\":1}]", "\"warm\"" },
 		{ "[{\"pipeline\":\"llm\",\"model_id\":\"m\",\"price_per_unit\":-2}]", "not negative" },
