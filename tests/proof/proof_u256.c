@@ -1,4 +1,5 @@
 /* eth/u256: sums, order and bytes for all numbers; products: that they stay in bounds. */
+#include "../../src/base/hex.c"
 #include "../../src/eth/u256.c"
 #include "proof.h"
 
