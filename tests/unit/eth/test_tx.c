@@ -100,6 +100,8 @@ static void a_limit_holds_for_tip_and_base_fee_together(void **state)
 	assert_int_equal(lp_fees_of(&fees, base, tip, lp_wei_of(29), &e), LP_UNAVAILABLE);
 	assert_non_null(strstr(lp_err_words(&e), "0.00000003 gwei"));
 	assert_int_equal(lp_fees_of(&fees, (struct lp_wei){ LP_U256_MAX }, tip, LP_WEI_ZERO, &e), LP_BAD_PEER);
+	base.n = lp_u256_shr(LP_U256_MAX, 1);
+	assert_int_equal(lp_fees_of(&fees, base, tip, LP_WEI_ZERO, &e), LP_BAD_PEER);	/* once it fits, not twice */
 }
 
 static void a_raise_is_rounded_up_as_in_the_network(void **state)
@@ -133,6 +135,10 @@ static void a_replacement_is_not_above_the_limit(void **state)
 	const struct lp_fees all = { lp_wei_of(1), { LP_U256_MAX } };
 
 	assert_int_equal(lp_fees_raise(&fees, &all, LP_TX_BUMP, LP_WEI_ZERO, &e), LP_UNAVAILABLE);
+	const struct lp_fees tip = { { LP_U256_MAX }, lp_wei_of(1) };
+
+	assert_int_equal(lp_fees_raise(&fees, &tip, LP_TX_BUMP, LP_WEI_ZERO, &e), LP_UNAVAILABLE);
+	assert_int_equal(lp_fees_raise(&fees, &from, LP_TX_BUMP, LP_WEI_ZERO, &e), LP_OK);
 }
 
 static void what_it_can_cost_is_counted_in_full(void **state)
@@ -144,6 +150,8 @@ static void what_it_can_cost_is_counted_in_full(void **state)
 	assert_true(lp_tx_most(&most, &tx));
 	assert_int_equal(lp_wei_cmp(most, lp_wei_of(147005)), 0);
 	tx.value = (struct lp_wei){ LP_U256_MAX };
+	assert_false(lp_tx_most(&most, &tx));
+	tx.fees.cap = (struct lp_wei){ LP_U256_MAX };
 	assert_false(lp_tx_most(&most, &tx));
 }
 

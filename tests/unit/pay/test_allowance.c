@@ -38,6 +38,8 @@ static void a_multiplier_leaves_its_share(void **state)
 	assert_true(allows(&b, NOW, 33, 100, 3));
 	assert_false(allows(&b, NOW, 34, 100, 3));
 	assert_true(allows(&b, NOW, 100, 100, 0));
+	assert_false(allows(&b, NOW, 34, 100, UINT64_MAX));
+	assert_false(lp_allowance_allows(&b, NOW, paid_wei(UINT64_MAX), (struct lp_wei){ LP_U256_MAX }, UINT64_MAX));
 }
 
 static void what_is_older_than_the_window_is_forgotten(void **state)
