@@ -302,6 +302,56 @@ static uint64_t run_world(uint64_t seed)
 	return fingerprint;
 }
 
+/* ---- memory ---- */
+
+/* Everything that happens, but that nobody is killed: one pair lives on. */
+static void misbehave(struct world *w, int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		if (one_in(w, 2))
+			somebody_asks(w);
+		if (one_in(w, 4))
+			change_runner(w, w->o[0]);
+		if (one_in(w, 8))
+			change_host(w, w->o[0]->runner->host);
+		if (one_in(w, 16))
+			change_host(w, w->o[0]->host);
+		if (one_in(w, 16))
+			sim_host_break(one_in(w, 2) ? w->o[0]->host : w->g[0]->host);
+		sim_run_for(w->s, LP_MSEC);	/* what broke has to end before its other end goes */
+		if (one_in(w, 12) && w->o[0]->runner->scope)
+			sim_runner_stop(w->o[0]->runner);
+		else if (!w->o[0]->runner->scope && one_in(w, 3))
+			sim_runner_start(w->o[0]->runner);
+		if (one_in(w, 6))
+			somebody_leaves(w);
+		sim_run_for(w->s, (int64_t)below(w, 2 * LP_SEC));
+	}
+	heal(w);
+	sim_run_until_quiet(w->s);
+	sim_run_for(w->s, 6 * LP_MIN);
+}
+
+static void faults_without_end_leave_no_memory_behind(void **state)
+{
+	struct world w = { .s = sim_new(4242), .n_o = 1, .n_g = 1 };
+	const struct sim_node_want want = { .args = SIM_ARGS("-jobTimeout=90s", "-mediaTTL=2m") };
+	size_t o, g;
+
+	(void)state;
+	w.s->sink.level = LP_BROKEN;
+	w.o[0] = sim_orchestrator(w.s, "o0", .capacity = 2);
+	w.g[0] = sim_gateway_with(w.s, "g0", &want);
+	misbehave(&w, 500);
+	o = lp_scope_bytes(w.o[0]->scope);
+	g = lp_scope_bytes(w.g[0]->scope);
+	misbehave(&w, 3000);
+	assert_true(w.asked > 1000);
+	assert_in_range(lp_scope_bytes(w.o[0]->scope), 0, o + 4096);
+	assert_in_range(lp_scope_bytes(w.g[0]->scope), 0, g + 4096);
+	sim_end(w.s);
+}
+
 static void any_world_comes_to_rest_and_balances(void **state)
 {
 	const char *wanted = getenv("SIM_WORLDS");
@@ -330,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		sim_test(the_same_seed_is_the_same_world),
+		sim_test(faults_without_end_leave_no_memory_behind),
 		sim_test(any_world_comes_to_rest_and_balances),
 	};
 
