@@ -514,17 +514,20 @@ static const char *why_to_log(const struct lp_err *e)
 
 static void log_job(const struct job *job)
 {
-	struct lp_buf trail = { 0 };
+	struct lp_buf trail = { 0 }, paid = { 0 };
 	char ms[24];
 
+	if (job->charge)
+		lp_charge_words(job->charge, &paid);
 	snprintf(ms, sizeof(ms), "%lld", (long long)(lp_task_age(&job->task) / LP_MSEC));
 	lp_task_trail(&job->task, &trail);
 	lp_log_kv(job->o->log, LP_INFO, "job", "id", job->id, "trace", job->context.trace, "span", job->context.span,
 		  "parent", job->context.parent, "pipeline", job->pipeline->name, "model",
 		  job->request ? lp_strdup(job->scope, job->request->model) : "", "code",
-		  lp_code_name(job->err.code), "why", why_to_log(&job->err), "ms",
-		  ms, "trail", lp_buf_text(&trail), NULL);
+		  lp_code_name(job->err.code), "why", why_to_log(&job->err), "paid",
+		  lp_buf_text(&paid), "ms", ms, "trail", lp_buf_text(&trail), NULL);
 	lp_buf_clear(&trail);
+	lp_buf_clear(&paid);
 }
 
 /* A model that we do not run is one that the gateway made up, and not told apart from others. */
