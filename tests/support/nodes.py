@@ -1,4 +1,5 @@
 """nodes - start real lpd processes on free ports of 127.0.0.1, and end them by their pids.  For e2e tests and bench."""
+import fcntl
 import json
 import os
 import pathlib
@@ -6,6 +7,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import urllib.error
@@ -16,15 +18,33 @@ BUILD = TOP / "build" / "release"
 LPD = os.environ.get("LPD", str(BUILD / "lpd"))
 
 
+taken = []      # locks of ports, held for as long as this script runs: others run beside it
+
+
+def reserve(port):
+    """False: another script means to use it, though nobody listens there yet."""
+    folder = pathlib.Path(tempfile.gettempdir()) / f"lpd-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = open(folder / str(port), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    taken.append(lock)
+    return True
+
+
 def free_port():
     """Below those that the kernel gives to connections going out: one of them might be there before the node is."""
     for port in random.sample(range(16000, 32000), 200):
         with socket.socket() as sock:
             try:
                 sock.bind(("127.0.0.1", port))
-                return port
             except OSError:
-                pass        # somebody has it
+                continue        # somebody has it
+        if reserve(port):
+            return port
     raise RuntimeError("no port is free")
 
 
