@@ -13,7 +13,7 @@
 /* Of the key derivation of files that we make: a second and 256 MiB for whoever guesses passwords, and for us at
  * each start.  Without a password there is nothing to guess. */
 #define LOG_N 18
-#define LOG_N_OPEN 12
+#define LOG_N_OPEN 4
 
 struct lp_account {
 	struct lp_key *key;

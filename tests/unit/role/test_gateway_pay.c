@@ -248,6 +248,7 @@ static void who_is_short_twice_is_not_paid_a_third_time(void **state)
 	paying(w, NULL, NULL);
 	assert_int_equal(llm(w)->status, 502);
 	assert_int_equal(w->o.jobs, 2);
+	asker_leave(&w->asker);
 	ask(&w->asker, w->real.scope, w->client, w->base, &(struct asker_want){ .path = "/llm", .body = LLM });
 	real_loop_run_for(&w->real, 100 * LP_MSEC);
 	assert_int_equal(w->o.jobs, 2);
