@@ -10,7 +10,6 @@
 
 #define ANSWER_MAX (256 * 1024)
 #define SESSIONS 10000
-#define KEY_MAX (LP_ADDRESS_LEN + 4 + LP_SENDER_MODEL_MAX)
 
 /* One orchestrator's work; part is who is being answered now, or NULL when he has left. */
 struct session {
@@ -36,21 +35,11 @@ struct lp_remote_till {
 	struct lp_map *sessions;
 };
 
-static struct lp_span key_of(char to[KEY_MAX], const struct lp_sender_key *key)
-{
-	memcpy(to, key->recipient.bytes, LP_ADDRESS_LEN);
-	for (int i = 0; i < 4; i++)
-		to[LP_ADDRESS_LEN + i] = (char)(key->capability >> (24 - 8 * i));
-	if (key->model.len)
-		memcpy(to + LP_ADDRESS_LEN + 4, key->model.at, key->model.len);
-	return lp_span_of(to, LP_ADDRESS_LEN + 4 + key->model.len);
-}
-
 static struct session *find(const struct lp_remote_till *remote, const struct lp_sender_key *key)
 {
-	char bytes[KEY_MAX];
+	char bytes[LP_SENDER_KEY_MAX];
 
-	return key->model.len > LP_SENDER_MODEL_MAX ? NULL : lp_map_find(remote->sessions, key_of(bytes, key));
+	return key->model.len > LP_SENDER_MODEL_MAX ? NULL : lp_map_find(remote->sessions, lp_sender_key_bytes(bytes, key));
 }
 
 /* ---- the question ---- */
@@ -243,7 +232,7 @@ static void next(void *self)
 static struct session *open_session(struct lp_remote_till *remote, const struct lp_sender_key *key)
 {
 	struct session *s = find(remote, key);
-	char bytes[KEY_MAX];
+	char bytes[LP_SENDER_KEY_MAX];
 
 	if (s || key->model.len > LP_SENDER_MODEL_MAX || lp_map_count(remote->sessions) >= SESSIONS)
 		return s;
@@ -252,7 +241,7 @@ static struct session *open_session(struct lp_remote_till *remote, const struct 
 	s->next.run = next;
 	s->next.self = s;
 	lp_list_init(&s->waiting);
-	lp_map_put(remote->sessions, key_of(bytes, key), s);
+	lp_map_put(remote->sessions, lp_sender_key_bytes(bytes, key), s);
 	return s;
 }
 

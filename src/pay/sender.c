@@ -46,9 +46,7 @@ struct lp_sender {
 	struct lp_list dirty_sessions, dirty_offers;
 };
 
-#define KEY_MAX (LP_ADDRESS_LEN + 4 + LP_SENDER_MODEL_MAX)
-
-static struct lp_span key_of(char to[KEY_MAX], const struct lp_sender_key *key)
+struct lp_span lp_sender_key_bytes(char to[LP_SENDER_KEY_MAX], const struct lp_sender_key *key)
 {
 	memcpy(to, key->recipient.bytes, LP_ADDRESS_LEN);
 	for (int i = 0; i < 4; i++)
@@ -60,15 +58,15 @@ static struct lp_span key_of(char to[KEY_MAX], const struct lp_sender_key *key)
 
 static struct session *find(const struct lp_sender *sender, const struct lp_sender_key *key)
 {
-	char bytes[KEY_MAX];
+	char bytes[LP_SENDER_KEY_MAX];
 
-	return key->model.len > LP_SENDER_MODEL_MAX ? NULL : lp_map_find(sender->sessions, key_of(bytes, key));
+	return key->model.len > LP_SENDER_MODEL_MAX ? NULL : lp_map_find(sender->sessions, lp_sender_key_bytes(bytes, key));
 }
 
 static struct session *open_session(struct lp_sender *sender, const struct lp_sender_key *key, struct lp_err *e)
 {
 	struct session *s = find(sender, key);
-	char bytes[KEY_MAX];
+	char bytes[LP_SENDER_KEY_MAX];
 
 	if (s)
 		return s;
@@ -82,7 +80,7 @@ static struct session *open_session(struct lp_sender *sender, const struct lp_se
 	s->model_len = key->model.len;
 	if (key->model.len)
 		memcpy(s->model, key->model.at, key->model.len);
-	lp_map_put(sender->sessions, key_of(bytes, key), s);
+	lp_map_put(sender->sessions, lp_sender_key_bytes(bytes, key), s);
 	return s;
 }
 

@@ -513,6 +513,29 @@ static void a_reload_reprices_and_what_was_quoted_stays_good(void **state)
 }
 
 /* Both are sums, so that neither is had for the price of the cheaper; and the quote for two is good for one of them. */
+/* Redeeming costs nothing on a ledger in a file, so a gas price is put in: as a chain would tell it. */
+static void what_redeeming_costs_is_part_of_the_price_when_asked_for_only(void **state)
+{
+	struct world w = { 0 };
+	struct lp_payee *payee;
+	struct lp_price_info price;
+
+	(void)state;
+	begin(&w, 943, "0");
+	payee = w.o->node->orchestrator->payee;
+	assert_false(payee->adjust);
+	payee->terms.gas_price = lp_wei_of(1000000);
+	price = told(&w, MODEL).price;
+	assert_true(price.price_per_unit == 1000 * price.pixels_per_unit);
+	payee->adjust = true;
+	payee->terms.gas_price = lp_wei_of(1000000);
+	price = told(&w, MODEL).price;
+	assert_true(price.price_per_unit > 1000 * price.pixels_per_unit);
+	/* A redemption is a hundredth of a face value at most, and so is what it adds. */
+	assert_true(price.price_per_unit <= 1010 * price.pixels_per_unit);
+	end(&w);
+}
+
 static void a_quote_for_two_models_costs_both(void **state)
 {
 	struct world w = { 0 };
@@ -598,6 +621,7 @@ int main(void)
 		sim_test(winners_are_redeemed_when_their_offer_is_over),
 		sim_test(what_has_no_price_is_not_offered_and_0_is_free),
 		sim_test(a_reload_reprices_and_what_was_quoted_stays_good),
+		sim_test(what_redeeming_costs_is_part_of_the_price_when_asked_for_only),
 		sim_test(a_quote_for_two_models_costs_both),
 		sim_test(a_gateway_of_ours_pays_for_pictures_and_for_the_tokens_that_were_made),
 	};

@@ -48,6 +48,10 @@ struct lp_sender_key {
 	struct lp_span model;		/* at most LP_SENDER_MODEL_MAX bytes */
 };
 
+/* Bytes that stand for it, for maps; its model is not too long. */
+#define LP_SENDER_KEY_MAX (LP_ADDRESS_LEN + 4 + LP_SENDER_MODEL_MAX)
+struct lp_span lp_sender_key_bytes(char to[LP_SENDER_KEY_MAX], const struct lp_sender_key *key);
+
 struct lp_sender_offer {
 	bool has_params;		/* false: nothing is to be paid here */
 	struct lp_params params;
